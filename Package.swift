@@ -1,0 +1,149 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+/// Flags every target of ours is built with: warnings are errors, existentials are spelled out,
+/// and an import is visible only in the file that names it.
+let strict: [SwiftSetting] = [
+  .enableUpcomingFeature("ExistentialAny"),
+  .enableUpcomingFeature("MemberImportVisibility"),
+  .enableUpcomingFeature("InternalImportsByDefault"),
+  .treatAllWarnings(as: .error),
+]
+
+let log = Target.Dependency.product(name: "Logging", package: "swift-log")
+let nioCore = Target.Dependency.product(name: "NIOCore", package: "swift-nio")
+let nioPosix = Target.Dependency.product(name: "NIOPosix", package: "swift-nio")
+let nioHTTP1 = Target.Dependency.product(name: "NIOHTTP1", package: "swift-nio")
+let nioWebSocket = Target.Dependency.product(name: "NIOWebSocket", package: "swift-nio")
+let nioSSL = Target.Dependency.product(name: "NIOSSL", package: "swift-nio-ssl")
+let crypto = Target.Dependency.product(name: "Crypto", package: "swift-crypto")
+let collections = Target.Dependency.product(name: "DequeModule", package: "swift-collections")
+let orderedCollections = Target.Dependency.product(
+  name: "OrderedCollections", package: "swift-collections")
+let httpClient = Target.Dependency.product(name: "AsyncHTTPClient", package: "async-http-client")
+let hummingbird = Target.Dependency.product(name: "Hummingbird", package: "hummingbird")
+let hummingbirdCore = Target.Dependency.product(name: "HummingbirdCore", package: "hummingbird")
+let httpTypes = Target.Dependency.product(name: "HTTPTypes", package: "swift-http-types")
+let nioHTTPTypes = Target.Dependency.product(name: "NIOHTTPTypes", package: "swift-nio-extras")
+let nioHTTPTypesHTTP1 = Target.Dependency.product(
+  name: "NIOHTTPTypesHTTP1", package: "swift-nio-extras")
+let grdb = Target.Dependency.product(name: "GRDB", package: "GRDB.swift")
+let arguments = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
+let lifecycle = Target.Dependency.product(
+  name: "ServiceLifecycle", package: "swift-service-lifecycle")
+
+/// A module of ours with the strict flags.
+func module(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
+  .target(name: name, dependencies: dependencies, swiftSettings: strict)
+}
+
+/// The unit tests of one module.
+func tests(_ name: String, _ dependencies: [Target.Dependency] = []) -> Target {
+  .testTarget(
+    name: name + "Tests", dependencies: [.byName(name: name)] + dependencies, swiftSettings: strict)
+}
+
+/// All targets, or, when `MARTLET_MODULE` names one, that module with its tests and what they need,
+/// so that one module can be built and tested while another is being changed.
+func selected(_ targets: [Target]) -> [Target] {
+  guard let name = Context.environment["MARTLET_MODULE"] else { return targets }
+  var wanted: Set<String> = []
+  func want(_ name: String) {
+    guard let target = targets.first(where: { $0.name == name }), wanted.insert(name).inserted
+    else { return }
+    for case .byNameItem(let dependency, _) in target.dependencies { want(dependency) }
+  }
+  want(name)
+  want(name + "Tests")
+  return targets.filter { wanted.contains($0.name) }
+}
+
+let package = Package(
+  name: "martlet",
+  platforms: [.macOS(.v15)],
+  dependencies: [
+    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+    .package(url: "https://github.com/apple/swift-collections", from: "1.6.0"),
+    .package(url: "https://github.com/apple/swift-crypto", from: "4.5.2"),
+    .package(url: "https://github.com/apple/swift-http-types", from: "1.8.0"),
+    .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
+    .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
+    .package(url: "https://github.com/apple/swift-nio-extras", from: "1.35.2"),
+    .package(url: "https://github.com/apple/swift-nio-ssl", from: "2.37.6"),
+    .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
+    .package(
+      url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.1", traits: []),
+    .package(url: "https://github.com/swift-server/async-http-client", from: "1.37.0", traits: []),
+    .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
+  ],
+  targets: selected([
+    // ground: values, storage, transport and the operating system
+    .systemLibrary(name: "CNetlink", pkgConfig: "libnl-route-3.0"),
+    .systemLibrary(name: "CNFTables", pkgConfig: "libnftables"),
+    .systemLibrary(name: "CArchive", pkgConfig: "libarchive"),
+    .systemLibrary(name: "CZlib", pkgConfig: "zlib"),
+    .systemLibrary(name: "CZstd", pkgConfig: "libzstd"),
+    .target(name: "CLinux"),
+    module("OCI", [crypto]),
+    module("DockerModel", [nioCore]),
+    module(
+      "Host",
+      [
+        "CLinux", "CNetlink", "CNFTables", "CArchive", "CZlib", "CZstd", crypto, log, nioCore,
+        nioPosix,
+      ]),
+    module("StateStore", []),
+    module("StateStoreSQLite", ["StateStore", grdb]),
+    module("StateStoreTesting", ["StateStore"]),
+    module(
+      "Transport",
+      [
+        "Host", hummingbird, hummingbirdCore, httpClient, httpTypes, log, nioCore, nioPosix,
+        nioHTTP1, nioHTTPTypes, nioHTTPTypesHTTP1, nioSSL, nioWebSocket, lifecycle,
+      ]),
+
+    // node: containers, networks and images of one machine
+    module(
+      "ImageStore",
+      [
+        "OCI", "Host", "StateStore", "Transport", crypto, httpClient, log, nioCore, nioPosix,
+        nioHTTP1, nioSSL,
+      ]),
+    module("ContainerRuntime", ["OCI", "Host", log, nioCore, nioPosix]),
+    module("NodeNetwork", ["Host", "StateStore", log, nioCore, nioPosix]),
+    module(
+      "Engine",
+      [
+        "OCI", "DockerModel", "Host", "StateStore", "ImageStore", "ContainerRuntime",
+        "NodeNetwork", collections, orderedCollections, log, nioCore,
+      ]),
+
+    // doors: what clients talk to
+    module(
+      "DockerAPI",
+      [
+        "OCI", "DockerModel", "Host", "Transport", hummingbird, httpTypes, log, nioCore,
+        nioWebSocket,
+      ]),
+    .executableTarget(
+      name: "martlet",
+      dependencies: [
+        "OCI", "DockerModel", "Host", "StateStore", "StateStoreSQLite", "Transport", "ImageStore",
+        "ContainerRuntime", "NodeNetwork", "Engine", "DockerAPI", arguments, log, lifecycle,
+        nioCore, nioPosix, nioSSL,
+      ],
+      swiftSettings: strict),
+
+    tests("OCI"),
+    tests("DockerModel"),
+    tests("Host", [nioCore, nioPosix]),
+    tests("StateStore", ["StateStoreTesting", "StateStoreSQLite"]),
+    tests("Transport", ["Host", httpClient, httpTypes, hummingbird, log, nioCore, nioPosix]),
+    tests("ImageStore", ["OCI", "Host", "StateStore", crypto, log, nioCore, nioPosix]),
+    tests("ContainerRuntime", ["Host", log, nioCore]),
+    tests("NodeNetwork", ["Host", "StateStore", log, nioCore, nioPosix]),
+    tests("Engine", ["DockerModel", "StateStore", log, nioCore]),
+    tests("DockerAPI", ["DockerModel", "Transport", hummingbird, httpTypes, log, nioCore]),
+  ]),
+  swiftLanguageModes: [.v6]
+)
