@@ -89,3 +89,4 @@ void martlet_error_text(int number, char *buffer, size_t size);
 
 /// pipe2(2) with close-on-exec.
 int martlet_pipe(int ends[2]);
+#include "clinux_runtime.h"
