@@ -61,7 +61,7 @@ extension StateStore {
 
   /// The store's newest revision.
   package func currentRevision() async throws -> Revision {
-    try await status().revision
+    try await range(RangeRequest(.key(Key(bytes: [0])), countOnly: true)).revision
   }
 
   /// Grants a lease whose number the store picks.

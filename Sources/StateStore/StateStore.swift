@@ -22,7 +22,8 @@ package protocol StateStore: Sendable {
   /// Begins to tell of changes. The watch is in place when this returns.
   ///
   /// etcd: `Watch.Watch` with a `create_request`. Errors: `compacted` when the start is older than
-  /// history, `invalidRequest`, `closed`, `unavailable`.
+  /// history (a store may also say so by the stream's first batch), `invalidRequest`, `closed`,
+  /// `unavailable`.
   func watch(_ request: WatchRequest) async throws -> WatchStream
 
   /// Grants a lease: keys put with it are deleted, all in one revision, when it was not kept alive for `timeToLive`.

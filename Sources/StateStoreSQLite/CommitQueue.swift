@@ -48,7 +48,7 @@ final class CommitQueue: Sendable {
   private let memory: RecentHistory.Limit
   private let thread = DispatchQueue(label: "martlet.state.commit")
   private let waiting = Mutex(Waiting())
-  /// What only `thread` touches, behind a lock that nobody else ever takes.
+  /// What `thread` keeps for itself.
   private let bookkeeping = Mutex(Bookkeeping())
 
   private struct Bookkeeping {
@@ -56,6 +56,7 @@ final class CommitQueue: Sendable {
     var failure: StateStoreError?
     var pagesInLog = 0
     var commitsSinceSizeCheck = 0
+    var commits = 0
   }
 
   init(
@@ -66,6 +67,9 @@ final class CommitQueue: Sendable {
     self.retention = retention
     self.memory = memory
   }
+
+  /// How many commits changed the file.
+  var commitCount: Int { bookkeeping.withLock { $0.commits } }
 
   /// Has `change` worked out and made durable, and its `Finish` called. When it comes to nothing
   /// before that, `refuse` is called instead.
@@ -187,6 +191,7 @@ final class CommitQueue: Sendable {
     bookkeeping.withLock { bookkeeping in
       bookkeeping.pagesInLog += 2 + bytes / 4_096
       bookkeeping.commitsSinceSizeCheck += 1
+      bookkeeping.commits += 1
     }
   }
 

@@ -9,18 +9,21 @@ package final class SQLiteStateStore: StateStore {
   private let history: FileHistory
 
   /// Opens the store in the file at `path`, which is made, for its owner only, if it is not there.
-  /// History beyond `retention` is forgotten by itself; at least 256 revisions are kept. Leases begin
+  /// History beyond `retention` is forgotten by itself; at least 256 revisions are kept. What of it is
+  /// within `memory` is read from there. Leases begin
   /// their time anew. Throws `StateStoreError`: `corrupt`, `newerSchema`, `storageFull`, `unavailable`
   /// (also when another process has the file open).
   package static func open(
     path: String, clock: StateStoreClock = .continuous,
-    retention: RecentHistory.Limit = RecentHistory.Limit(revisions: 10_000, bytes: 64 << 20)
+    retention: RecentHistory.Limit = RecentHistory.Limit(revisions: 10_000, bytes: 64 << 20),
+    memory: RecentHistory.Limit = RecentHistory.Limit(revisions: 1_024, bytes: 4 << 20)
   ) async throws -> SQLiteStateStore {
     try await withCheckedThrowingContinuation { continuation in
       DispatchQueue(label: "martlet.state.open").async {
         continuation.resume(
           with: Result {
-            try SQLiteStateStore(path: path, clock: clock, retention: retention, schema: .current)
+            try SQLiteStateStore(
+              path: path, clock: clock, retention: retention, memory: memory, schema: .current)
           })
       }
     }
@@ -28,8 +31,8 @@ package final class SQLiteStateStore: StateStore {
 
   /// Opens the store; blocks.
   init(
-    path: String, clock: StateStoreClock, retention: RecentHistory.Limit, schema: Schema,
-    memory: RecentHistory.Limit = RecentHistory.Limit(revisions: 1_024, bytes: 4 << 20)
+    path: String, clock: StateStoreClock, retention: RecentHistory.Limit,
+    memory: RecentHistory.Limit, schema: Schema
   ) throws {
     let file = try SQLiteFile(path: path, schema: schema)
     let contents = try file.read(ChangeLog.load)
@@ -114,6 +117,12 @@ package final class SQLiteStateStore: StateStore {
       }
     }
   }
+
+  /// The version of the schema that this program writes.
+  package static var schemaVersion: Int { Schema.current.migrations.count }
+
+  /// How often the file was synced for changes since it was opened.
+  package var commitCount: Int { commits.commitCount }
 
   private func addLease(_ id: LeaseID, timeToLive: Duration) throws {
     try core.addLease(id, timeToLive: timeToLive) { [weak self] id in
