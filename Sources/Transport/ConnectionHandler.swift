@@ -1,0 +1,281 @@
+import NIOCore
+import NIOHTTP1
+import NIOWebSocket
+
+/// Joins NIO's HTTP/1.1 codec to the messages of a connection: keeps requests and answers in step,
+/// decides on keep-alive, notices clients that go away, and takes the codec out of the pipeline for
+/// an upgrade.
+final class ConnectionHandler: ChannelDuplexHandler {
+  typealias InboundIn = HTTPServerRequestPart
+  typealias InboundOut = ConnectionInput
+  typealias OutboundIn = ConnectionOutput
+  typealias OutboundOut = HTTPServerResponsePart
+
+  /// What must be remembered of a request until it has been answered.
+  private struct Pending {
+    let isHead: Bool
+    let version: HTTPVersion
+    let isKeepAlive: Bool
+    let wantsUpgrade: Bool
+    let hasLongBody: Bool
+    var isComplete = false
+  }
+
+  private enum Phase { case http, upgraded, lingering, closed }
+
+  private let timer: HeadTimer
+  private let limits: HTTPServerLimits
+  private let encoder: HTTPResponseEncoder
+  private let decoder: ByteToMessageHandler<HTTPRequestDecoder>
+  private let gone: EventLoopPromise<Void>
+  private var isGone = false
+  private var phase = Phase.http
+  private var pending: CircularBuffer<Pending> = []
+  private var closesAfterAnswer = false
+  private var codecIsRemoved = false
+  private var sawEndOfInput = false
+
+  /// `gone` is completed when the client has left, or when nothing it still sends could matter.
+  init(
+    timer: HeadTimer, limits: HTTPServerLimits, encoder: HTTPResponseEncoder,
+    decoder: ByteToMessageHandler<HTTPRequestDecoder>, gone: EventLoopPromise<Void>
+  ) {
+    self.timer = timer
+    self.limits = limits
+    self.encoder = encoder
+    self.decoder = decoder
+    self.gone = gone
+  }
+
+  private func signalGone() {
+    guard !isGone else { return }
+    isGone = true
+    gone.succeed()
+  }
+
+  func handlerRemoved(context: ChannelHandlerContext) { signalGone() }
+
+  func channelInactive(context: ChannelHandlerContext) {
+    phase = .closed
+    signalGone()
+    context.fireChannelInactive()
+  }
+
+  // MARK: From the client
+
+  func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+    switch phase {
+    case .http: receive(context: context, part: Self.unwrapInboundIn(data))
+    case .upgraded:
+      context.fireChannelRead(Self.wrapInboundOut(.raw(Bytes.unwrapInboundIn(data))))
+    case .lingering, .closed: break
+    }
+  }
+
+  func channelReadComplete(context: ChannelHandlerContext) {
+    if phase == .lingering { context.read() }
+    context.fireChannelReadComplete()
+  }
+
+  private func receive(context: ChannelHandlerContext, part: HTTPServerRequestPart) {
+    switch part {
+    case .head(let head):
+      timer.stop()
+      let length = head.headers.first(name: "content-length").flatMap { Int($0) } ?? 0
+      pending.append(
+        Pending(
+          isHead: head.method == .HEAD, version: head.version, isKeepAlive: head.isKeepAlive,
+          wantsUpgrade: head.wantsUpgrade,
+          hasLongBody: head.headers.contains(name: "transfer-encoding")
+            || length > limits.skippedBodySize))
+      context.fireChannelRead(Self.wrapInboundOut(.head(head)))
+    case .body(let bytes):
+      context.fireChannelRead(Self.wrapInboundOut(.body(bytes)))
+    case .end:
+      if !pending.isEmpty { pending[pending.index(before: pending.endIndex)].isComplete = true }
+      context.fireChannelRead(Self.wrapInboundOut(.end))
+    }
+  }
+
+  func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
+    switch event {
+    case ChannelEvent.inputClosed: endOfInput(context: context)
+    case is ChannelShouldQuiesceEvent:
+      closesAfterAnswer = true
+      if phase == .http, pending.isEmpty { context.close(promise: nil) }
+    default: context.fireUserInboundEventTriggered(event)
+    }
+  }
+
+  private func endOfInput(context: ChannelHandlerContext) {
+    switch phase {
+    case .http:
+      guard let first = pending.first else { return context.close(promise: nil) }
+      closesAfterAnswer = true
+      if first.wantsUpgrade {
+        sawEndOfInput = true
+      } else {
+        signalGone()
+        context.fireUserInboundEventTriggered(ChannelEvent.inputClosed)
+      }
+    case .upgraded where !codecIsRemoved: sawEndOfInput = true
+    case .upgraded: context.fireUserInboundEventTriggered(ChannelEvent.inputClosed)
+    case .lingering: context.close(promise: nil)
+    case .closed: break
+    }
+  }
+
+  func errorCaught(context: ChannelHandlerContext, error: any Error) {
+    guard phase == .http, let failure = error as? HTTPParserError else {
+      context.fireErrorCaught(error)
+      context.close(promise: nil)
+      return
+    }
+    if let last = pending.last {
+      closesAfterAnswer = true
+      // the body can never be completed: whoever reads it must learn
+      if !last.isComplete { context.fireErrorCaught(error) }
+    } else {
+      let status: HTTPResponseStatus =
+        failure == .headerOverflow ? .requestHeaderFieldsTooLarge : .badRequest
+      let answer = Envelope.response(status, message: "\(failure)", closing: true)
+      pending.append(
+        Pending(
+          isHead: false, version: .http1_1, isKeepAlive: false, wantsUpgrade: false,
+          hasLongBody: true))
+      complete(context: context, head: answer.head, body: answer.body)
+      context.flush()
+    }
+  }
+
+  // MARK: To the client
+
+  func write(context: ChannelHandlerContext, data: NIOAny, promise: EventLoopPromise<Void>?) {
+    switch (Self.unwrapOutboundIn(data), phase) {
+    case (.complete(let head, let body), .http):
+      complete(context: context, head: head, body: body)
+    case (.informational(let head), .http):
+      context.write(Self.wrapOutboundOut(.head(head)), promise: nil)
+    case (.head(let head), .http): writeHead(context: context, head)
+    case (.body(let bytes), .http): writeBody(context: context, bytes)
+    case (.end, .http): writeEnd(context: context)
+    case (.upgrade(let head, let kind), .http): upgrade(context: context, head, to: kind)
+    case (.raw(let bytes), .upgraded):
+      context.write(Bytes.wrapOutboundOut(bytes), promise: nil)
+    case (.halfClose, .upgraded): context.close(mode: .output, promise: nil)
+    case (.close, .http), (.close, .upgraded): linger(context: context)
+    case (.abort, _): context.close(promise: nil)
+    default: break
+    }
+    promise?.succeed()
+  }
+
+  private func complete(
+    context: ChannelHandlerContext, head: HTTPResponseHead, body: ByteBuffer
+  ) {
+    writeHead(context: context, head)
+    if body.readableBytes > 0 { writeBody(context: context, body) }
+    writeEnd(context: context)
+  }
+
+  private func writeHead(context: ChannelHandlerContext, _ head: HTTPResponseHead) {
+    guard let request = pending.first else { return }
+    var head = head
+    head.version = request.version
+    if !request.isKeepAlive || (!request.isComplete && request.hasLongBody)
+      || request.version.minor == 0
+    {
+      closesAfterAnswer = true
+    }
+    if closesAfterAnswer { head.headers.replaceOrAdd(name: "Connection", value: "close") }
+    context.write(Self.wrapOutboundOut(.head(head)), promise: nil)
+  }
+
+  private func writeBody(context: ChannelHandlerContext, _ bytes: ByteBuffer) {
+    guard pending.first?.isHead == false else { return }
+    context.write(Self.wrapOutboundOut(.body(.byteBuffer(bytes))), promise: nil)
+  }
+
+  private func writeEnd(context: ChannelHandlerContext) {
+    guard let request = pending.popFirst() else { return }
+    if !request.isHead { context.write(Self.wrapOutboundOut(.end(nil)), promise: nil) }
+    if closesAfterAnswer {
+      linger(context: context)
+    } else if pending.isEmpty {
+      timer.waitForRequest()
+    }
+  }
+
+  private func upgrade(
+    context: ChannelHandlerContext, _ head: HTTPResponseHead, to kind: UpgradeProtocol
+  ) {
+    phase = .upgraded
+    timer.stop()
+    let pipeline = context.pipeline.syncOperations
+    pipeline.removeHandler(encoder, promise: nil)
+    var bytes = context.channel.allocator.buffer(capacity: 256)
+    bytes.writeString("HTTP/1.1 \(head.status.code) \(head.status.reasonPhrase)\r\n")
+    for (name, value) in head.headers { bytes.writeString("\(name): \(value)\r\n") }
+    bytes.writeString("\r\n")
+    context.writeAndFlush(Bytes.wrapOutboundOut(bytes), promise: nil)
+    if case .webSocket(let binary) = kind {
+      do {
+        try pipeline.addHandlers(
+          [
+            WebSocketFrameEncoder(),
+            ByteToMessageHandler(WebSocketFrameDecoder(maxFrameSize: 1 << 20)),
+            WebSocketBytes(binary: binary),
+          ], position: .before(self))
+      } catch {
+        context.fireErrorCaught(error)
+        return context.close(promise: nil)
+      }
+    }
+    // bytes that came after the request are handed on once the decoder is out
+    let bound = context.loopBound
+    let removed = context.eventLoop.makePromise(of: Void.self)
+    removed.futureResult.assumeIsolated().whenComplete { _ in
+      self.codecIsRemoved = true
+      guard self.sawEndOfInput, self.phase == .upgraded else { return }
+      bound.value.fireUserInboundEventTriggered(ChannelEvent.inputClosed)
+    }
+    pipeline.removeHandler(decoder, promise: removed)
+  }
+
+  /// Sends what is left and the end of our side, then reads and drops what the client still sends: a
+  /// socket closed with unread bytes would make the kernel throw away what was sent last.
+  private func linger(context: ChannelHandlerContext) {
+    phase = .lingering
+    timer.stop()
+    context.flush()
+    if sawEndOfInput { return closeWhenSent(context: context) }
+    context.close(mode: .output, promise: nil)
+    context.read()
+    let bound = context.loopBound
+    context.eventLoop.assumeIsolated().scheduleTask(in: TimeAmount(limits.lingerTimeout)) {
+      if self.phase == .lingering { bound.value.close(promise: nil) }
+    }
+  }
+
+  private func closeWhenSent(context: ChannelHandlerContext) {
+    let bound = context.loopBound
+    let sent = context.eventLoop.makePromise(of: Void.self)
+    sent.futureResult.assumeIsolated().whenComplete { _ in bound.value.close(promise: nil) }
+    context.writeAndFlush(Bytes.wrapOutboundOut(ByteBuffer()), promise: sent)
+  }
+}
+
+/// Only for its typed wrapping: after an upgrade the pipeline carries bytes.
+private final class Bytes: ChannelDuplexHandler {
+  typealias InboundIn = ByteBuffer
+  typealias OutboundIn = ByteBuffer
+  typealias OutboundOut = ByteBuffer
+}
+
+extension HTTPRequestHead {
+  /// Whether the client asked for another protocol on this connection.
+  var wantsUpgrade: Bool {
+    headers.contains(name: "upgrade")
+      && headers[canonicalForm: "connection"].contains { $0.lowercased() == "upgrade" }
+  }
+}

@@ -1,0 +1,40 @@
+import NIOCore
+import NIOHTTP1
+
+/// What arrives on a connection, in order.
+enum ConnectionInput: Sendable {
+  case head(HTTPRequestHead)
+  case body(ByteBuffer)
+  case end
+  /// Bytes after an upgrade.
+  case raw(ByteBuffer)
+}
+
+/// What a connection is told to send or do, in order. Everything is flushed as it comes.
+enum ConnectionOutput: Sendable {
+  /// A whole answer at once.
+  case complete(HTTPResponseHead, ByteBuffer)
+  /// A 100-continue or the like; the answer still follows.
+  case informational(HTTPResponseHead)
+  case head(HTTPResponseHead)
+  case body(ByteBuffer)
+  case end
+  /// The answer's head, after which the connection speaks another protocol.
+  case upgrade(HTTPResponseHead, UpgradeProtocol)
+  /// Bytes after an upgrade.
+  case raw(ByteBuffer)
+  /// After an upgrade: nothing more will be sent, but the client may go on sending.
+  case halfClose
+  /// Close once everything has been sent.
+  case close
+  /// Close now, so that the client can tell that its answer is incomplete.
+  case abort
+}
+
+/// What a connection speaks after an upgrade.
+enum UpgradeProtocol: Sendable, Equatable {
+  /// Plain bytes in both directions.
+  case raw
+  /// WebSocket; what is sent goes into binary frames, or else text frames.
+  case webSocket(binary: Bool)
+}

@@ -1,0 +1,131 @@
+import HummingbirdCore
+import Logging
+import NIOCore
+import NIOHTTP1
+import NIOSSL
+
+/// Answers requests. One handler serves every connection of a server.
+package protocol HTTPHandler: Sendable {
+  /// Answers one request through the exchange: a whole answer, a streamed one, or an upgrade.
+  ///
+  /// The task is cancelled when the client goes away. An error thrown before the answer has begun is
+  /// answered with its status (`TransportError`) or 500; one thrown later breaks the answer off.
+  func handle(_ exchange: Exchange) async throws
+}
+
+/// One accepted connection: sets up its pipeline and serves its requests, one after another.
+struct HTTPConnection: ServerChildChannel {
+  struct Value: ServerChildChannelValue {
+    let stream: NIOAsyncChannel<ConnectionInput, ConnectionOutput>
+    let gone: EventLoopFuture<Void>
+    var channel: any Channel { stream.channel }
+  }
+
+  let handler: any HTTPHandler
+  let tls: NIOSSLContext?
+  let limits: HTTPServerLimits
+  /// Ours, not the quieter one that the server gives along.
+  let logger: Logger
+
+  func setup(channel: any Channel, logger _: Logger) -> EventLoopFuture<Value> {
+    channel.eventLoop.makeCompletedFuture {
+      let pipeline = channel.pipeline.syncOperations
+      let timer = HeadTimer(limits: limits)
+      try pipeline.addHandler(timer)
+      if let tls { try pipeline.addHandler(NIOSSLServerHandler(context: tls)) }
+      let encoder = HTTPResponseEncoder()
+      let decoder = ByteToMessageHandler(
+        HTTPRequestDecoder(
+          leftOverBytesStrategy: .forwardBytes, informationalResponseStrategy: .drop,
+          limitConfiguration: limits.decoder))
+      let gone = channel.eventLoop.makePromise(of: Void.self)
+      try pipeline.addHandlers([
+        encoder, decoder,
+        ConnectionHandler(
+          timer: timer, limits: limits, encoder: encoder, decoder: decoder, gone: gone),
+      ])
+      let stream = try NIOAsyncChannel<ConnectionInput, ConnectionOutput>(
+        wrappingChannelSynchronously: channel,
+        configuration: .init(isOutboundHalfClosureEnabled: false))
+      return Value(stream: stream, gone: gone.futureResult)
+    }
+  }
+
+  func handle(value: Value, logger _: Logger) async {
+    do {
+      try await value.stream.executeThenClose { inbound, outbound in
+        let input = InputReader(inbound.makeAsyncIterator())
+        let peer = ConnectionPeer(value.channel)
+        await withTaskGroup(of: Void.self) { group in
+          group.addTask {
+            await serve(input, outbound, channel: value.channel, peer: peer)
+          }
+          // a client that leaves takes what is done for it along
+          try? await value.gone.get()  // never fails
+          group.cancelAll()
+        }
+        try await value.channel.closeFuture.get()
+      }
+    } catch {
+      logger.trace("connection ended with an error", metadata: ["error": "\(error)"])
+    }
+  }
+
+  private func serve(
+    _ input: InputReader, _ outbound: NIOAsyncChannelOutboundWriter<ConnectionOutput>,
+    channel: any Channel, peer: ConnectionPeer
+  ) async {
+    do {
+      while let head = try await input.nextHead() {
+        let exchange = Exchange(
+          request: head, input: input, outbound: outbound, channel: channel, peer: peer,
+          limits: limits, logger: logger)
+        await answer(exchange)
+        guard try await exchange.conclude(), !Task.isCancelled else { break }
+      }
+    } catch {
+      logger.trace("reading a request failed", metadata: ["error": "\(error)"])
+    }
+    await outbound.send(.close)
+  }
+
+  private func answer(_ exchange: Exchange) async {
+    let start = ContinuousClock.now
+    do {
+      try await handler.handle(exchange)
+    } catch {
+      await exchange.fail(with: error)
+    }
+    guard logger.logLevel <= .debug else { return }
+    logger.debug(
+      "request served",
+      metadata: [
+        "request": "\(exchange.id)", "method": "\(exchange.request.method)",
+        "uri": "\(exchange.request.uri)", "status": "\(exchange.status.map { Int($0.code) } ?? 0)",
+        "peer": "\(exchange.peer)", "duration": "\(ContinuousClock.now - start)",
+      ])
+  }
+}
+
+extension NIOAsyncChannelOutboundWriter<ConnectionOutput> {
+  /// Sends even from a cancelled task; a connection that is closed is no matter.
+  func send(_ message: ConnectionOutput) async {
+    try? await sendThrowing(message)  // closed already: nothing left to tell the client
+  }
+
+  /// Sends even from a cancelled task, so that the answer to a half-closed client gets out.
+  func sendThrowing(_ message: ConnectionOutput) async throws {
+    guard Task.isCancelled else { return try await write(message) }
+    try await Task { try await write(message) }.value
+  }
+}
+
+extension HTTPServerLimits {
+  var decoder: NIOHTTPDecoderLimitConfiguration {
+    var limits = NIOHTTPDecoderLimitConfiguration()
+    limits.maxHeaderFieldSize = headerFieldSize
+    limits.maxHeaderListSize = headerListSize
+    limits.maxHeaderFieldCount = headerCount
+    return limits
+  }
+}
