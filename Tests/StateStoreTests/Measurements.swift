@@ -17,7 +17,7 @@ struct Measurements {
   @Test func measures() async throws {
     removeFile()
     defer { removeFile() }
-    var store = try await SQLiteStateStore.open(path: path)
+    let store = try await SQLiteStateStore.open(path: path)
     for number in 0..<2_000 { try await store.put(Key("/engine/\(number)"), [1, 2, 3]) }
 
     try await report("put of 2 KB, one after the other", times: 1_000) { number in
@@ -56,9 +56,9 @@ struct Measurements {
     let size = try await store.status().size
     await store.close()
     let start = ContinuousClock.now
-    store = try await SQLiteStateStore.open(path: path)
+    let again = try await SQLiteStateStore.open(path: path)
     print("opening \(size >> 20) MiB:", start.duration(to: .now))
-    await store.close()
+    await again.close()
   }
 
   @Test func measuresTheDisk() throws {
