@@ -1,0 +1,84 @@
+import Glibc
+import Host
+import Logging
+import Synchronization
+
+extension ContainerRuntime {
+  /// Removes all that is left of a container, killing it first if it runs. One that is not there is
+  /// no error.
+  /// - Throws: `ContainerRuntimeError.system` when something cannot be removed; call again later.
+  package func delete(_ id: String) async throws {
+    try Self.checkName(id)
+    let container = state.withLock { $0.containers[id] }
+    if let container, container.exit == nil {
+      // Ended meanwhile is as good as killed.
+      try? await kill(id, signal: SIGKILL)
+      _ = await container.ending.wait()
+    }
+    container?.abandon()
+    rotator.remove(id)
+    abandonExecs(of: id)
+    let cgroup =
+      container?.cgroup ?? ContainerRecord(folder: folder(of: id)).map { Cgroup($0.cgroupPath) }
+    let isClean = try await BlockingPool.shared.run { self.removeTraces(id, cgroup: cgroup) }
+    state.withLock { _ = $0.containers.removeValue(forKey: id) }
+    guard isClean else {
+      throw ContainerRuntimeError(
+        .system, "not all of the container could be removed", metadata: ["id": id])
+    }
+  }
+
+  /// Removes cgroups, the OCI runtime's state and the bundle. The runtime's `delete` does the same
+  /// at the cost of a process, and is the fallback. Blocks.
+  @discardableResult
+  func removeTraces(_ id: String, cgroup: Cgroup?) -> Bool {
+    let runtimeFolder = runtimeFolder(of: id)
+    do {
+      if let cgroup, cgroup.exists {
+        try endProcesses(in: cgroup)
+        try cgroup.remove()
+      }
+      try Paths.removeTree(runtimeFolder)
+    } catch {
+      logger.warning(
+        "removing a container by the OCI runtime",
+        metadata: ["id": "\(id)", "reason": "\(error)"])
+      do {
+        try runRuntime(["delete", "--force", id])
+        try cgroup?.remove()
+      } catch {
+        logger.error("cannot remove a container", metadata: ["id": "\(id)", "error": "\(error)"])
+        return false
+      }
+    }
+    return removeFolder(of: id)
+  }
+
+  private func removeFolder(of id: String) -> Bool {
+    do {
+      let shared = sharedMemoryPath(id)
+      if Paths.exists(shared) { try Mount.unmount(shared, lazily: true) }
+      try Paths.removeTree(folder(of: id))
+      return true
+    } catch {
+      logger.error(
+        "cannot remove a container's folder", metadata: ["id": "\(id)", "error": "\(error)"])
+      return false
+    }
+  }
+
+  /// Kills what is left in a cgroup, as with a process id namespace that is shared.
+  private func endProcesses(in cgroup: Cgroup) throws {
+    let deadline = ContinuousClock.now + .seconds(10)
+    var delay: UInt32 = 200
+    while !cgroup.processes().isEmpty {
+      cgroup.signalAll(SIGKILL)
+      if cgroup.isFrozen { try cgroup.setFrozen(false) }
+      guard ContinuousClock.now < deadline else {
+        throw SystemError(EBUSY, "kill", cgroup.path)
+      }
+      usleep(delay)
+      delay = min(delay * 2, 50_000)
+    }
+  }
+}
