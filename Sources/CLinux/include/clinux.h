@@ -28,6 +28,7 @@
 #include <unistd.h>
 
 #include "clinux_netlink.h"
+#include "clinux_network.h"
 
 /// openat2(2). Returns a descriptor or -1 with errno set.
 int martlet_openat2(int directory, const char *path, uint64_t flags, uint64_t mode,
