@@ -43,6 +43,9 @@ package struct ConfigurationError: Error, Hashable, Sendable, CustomStringConver
 
 /// Collects problems while settings are read.
 struct ProblemList {
+  /// After this many problems the rest of a file is not read.
+  static let limit = 200
+
   /// Where the setting that is being read comes from.
   enum Source: Hashable, Sendable {
     case file(path: String)
@@ -73,8 +76,9 @@ struct ProblemList {
     add(message, place: source.place(line: line))
   }
 
-  /// Notes what is wrong at a place.
+  /// Notes what is wrong at a place. Values that are quoted in the message may be absurdly long.
   mutating func add(_ message: String, place: String) {
+    let message = message.utf8.count > 500 ? message.prefix(497) + "..." : message
     problems.append(ConfigurationError.Problem(place: place, message: message))
   }
 }
@@ -90,14 +94,15 @@ extension ProblemList {
 
 /// The word of `candidates` that `word` was probably meant to be.
 func suggestion(for word: String, from candidates: some Sequence<String>) -> String? {
-  let limit = min(3, max(1, word.count / 3))
-  guard word.count <= 64 else { return nil }
-  return candidates.map { ($0, editDistance(Array(word.lowercased()), Array($0))) }
+  guard word.utf8.count <= 64 else { return nil }
+  let limit = min(3, max(1, word.utf8.count / 3))
+  let letters = Array(word.lowercased().utf8)
+  return candidates.map { ($0, editDistance(letters, Array($0.utf8))) }
     .filter { $0.1 <= limit }.min { ($0.1, $0.0) < ($1.1, $1.0) }?.0
 }
 
 /// How many letters must be inserted, left out or replaced to make one word of the other.
-private func editDistance(_ left: [Character], _ right: [Character]) -> Int {
+private func editDistance(_ left: [UInt8], _ right: [UInt8]) -> Int {
   var row = Array(0...right.count)
   for (index, letter) in left.enumerated() {
     var diagonal = row[0]

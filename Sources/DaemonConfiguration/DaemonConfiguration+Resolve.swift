@@ -81,6 +81,10 @@ struct Resolution {
       return
     }
     for member in members {
+      guard problems.problems.count < ProblemList.limit else {
+        problems.add("there are too many problems; the rest is not read", line: member.line)
+        return
+      }
       if let first = given[member.key] {
         problems.add(
           "the key \"\(member.key)\" is given twice, first at \(first.place)", line: member.line)

@@ -132,9 +132,9 @@ extension DaemonFlags {
   private static func ulimit(_ text: String) -> (key: String, value: JSONNode.Value)? {
     guard let (name, limits) = pair(text) else { return nil }
     let parts = limits.split(separator: ":", omittingEmptySubsequences: false)
-    guard (1...2).contains(parts.count), let soft = parts.first, let hard = parts.last else {
-      return nil
-    }
+    guard (1...2).contains(parts.count), let soft = parts.first, let hard = parts.last,
+      Int64(soft) != nil, Int64(hard) != nil
+    else { return nil }
     return (name, object(["Soft": .number(String(soft)), "Hard": .number(String(hard))]))
   }
 
