@@ -287,7 +287,8 @@ def processes_of(folder: str) -> list[int]:
                 command = Path(f"/proc/{entry}/cmdline").read_bytes()
             except OSError:
                 continue
-            if folder.encode() in command and not command.startswith((b"docker\0", b"python")):
+            clients = (b"docker\0", b"python", b"containerd\0")
+            if folder.encode() in command and not command.startswith(clients):
                 found.append(int(entry))
     return found
 
@@ -314,7 +315,8 @@ def container_cgroups() -> set[str]:
 def nft_elements(prefix: str) -> list[str]:
     """Lines of nftables rules and map elements that name an address starting with `prefix`."""
     result = subprocess.run(["nft", "list", "ruleset"], capture_output=True, text=True)
-    return [line.strip() for line in result.stdout.splitlines() if prefix in line]
+    lines = [line.strip() for line in result.stdout.splitlines() if prefix in line]
+    return [re.sub(r"packets \d+ bytes \d+", "", line) for line in lines]
 
 
 class HostState:
