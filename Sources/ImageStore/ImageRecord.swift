@@ -23,7 +23,7 @@ package struct ImageRecord: Sendable, Hashable {
   /// When a tag was last put on the image here; nil if never.
   package var lastTagTime: Date?
   /// The manifest as received or last pushed; nil for an image that was only made here.
-  package var manifest: Descriptor?
+  package var manifest: ContentDescriptor?
   /// The image this one was committed or built from here, if it is known.
   package var parent: Digest?
 
@@ -158,6 +158,6 @@ package struct LoginResult: Sendable, Hashable {
 
 /// What a registry has under a name (`/distribution/NAME/json`).
 package struct DistributionInspection: Sendable, Hashable {
-  package var descriptor: Descriptor
+  package var descriptor: ContentDescriptor
   package var platforms: [Platform]
 }

@@ -1,150 +1,186 @@
-package import Host
+import Glibc
+import Host
 package import Logging
-package import OCI
+import OCI
 package import StateStore
-
-private let notYet = ImageStoreError(.unsupported, "not built yet")
+import Synchronization
 
 /// The images of one machine: blobs as received, layers unpacked for overlayfs, names, and the
 /// client that pulls from and pushes to registries. All errors are ``ImageStoreError``.
 package final class ImageStore: Sendable {
+  let catalog: Catalog
+  let blobs: BlobDirectory
+  let roots: RootFilesystems
+  let registries: RegistryClient
+  let barrier: DurabilityBarrier
+  let logger: Logger
+  let downloads: AsyncSemaphore
+  let uploads: AsyncSemaphore
+  let layerFetches = SharedWork<LayerFetch.Outcome>()
+  /// What running transfers need and nothing else may remove.
+  let pins = Pins()
+  private let settings: Mutex<ImageStoreConfiguration>
+
+  var configuration: ImageStoreConfiguration { settings.withLock { $0 } }
+
   /// Opens nothing yet: call ``recover()`` before anything else.
   package init(
     configuration: ImageStoreConfiguration, state: any StateStore, logger: Logger
-  ) {}
+  ) {
+    settings = Mutex(configuration)
+    catalog = Catalog(store: state)
+    let blobs = BlobDirectory(configuration.imagesPath)
+    self.blobs = blobs
+    roots = RootFilesystems(overlayPath: configuration.overlayPath)
+    registries = RegistryClient(configuration: configuration, logger: logger)
+    let overlayPath = configuration.overlayPath
+    barrier = DurabilityBarrier { try blobs.synchronize(with: overlayPath) }
+    downloads = AsyncSemaphore(configuration.maximumConcurrentDownloads)
+    uploads = AsyncSemaphore(configuration.maximumConcurrentUploads)
+    self.logger = logger
+  }
+
+  /// Takes over what a reload may change: mirrors, insecure registries, certificate folders,
+  /// limits and numbers of transfers. Paths stay as they were.
+  package func updateConfiguration(_ configuration: ImageStoreConfiguration) {
+    let merged = settings.withLock { current in
+      var merged = configuration
+      merged.imagesPath = current.imagesPath
+      merged.overlayPath = current.overlayPath
+      current = merged
+      return merged
+    }
+    registries.update(merged)
+    downloads.setLimit(merged.maximumConcurrentDownloads)
+    uploads.setLimit(merged.maximumConcurrentUploads)
+  }
+
+  /// Closes connections to registries. Running transfers fail.
+  package func shutdown() async { await registries.shutdown() }
 
   /// Reads the state, sets aside what cannot be read, and removes what was half written. To be
   /// called once, before anything else.
   @discardableResult
-  package func recover() async throws -> ImageRecoveryReport { throw notYet }
-
-  /// Takes over what a reload may change: mirrors, insecure registries, certificate folders,
-  /// limits and numbers of transfers. Paths stay as they were.
-  package func updateConfiguration(_ configuration: ImageStoreConfiguration) {}
-
-  /// Closes connections to registries. Running transfers fail.
-  package func shutdown() async {}
-
-  // MARK: - Looking
-
-  /// The image of a name (`busybox`, `busybox:1`, `x@sha256:…`), an id or the beginning of one.
-  /// Throws `notFound` ("No such image: x") or `conflict` if the beginning fits several.
-  package func resolve(_ reference: String) async throws -> ImageRecord { throw notYet }
-
-  /// All images, newest first. Answers from memory.
-  package func list() -> [ImageRecord] { [] }
-
-  /// The steps that made an image, newest first.
-  package func history(_ reference: String) async throws -> [ImageHistoryItem] { throw notYet }
-
-  /// The disk that images take.
-  package func usage() async throws -> ImageUsage { throw notYet }
-
-  // MARK: - Names and removal
-
-  /// Gives an image one more name; takes the name from the image that had it.
-  /// Returns the image.
-  @discardableResult
-  package func tag(_ source: String, as target: String) async throws -> ImageRecord {
-    throw notYet
+  package func recover() async throws -> ImageRecoveryReport {
+    let (blobs, overlayPath) = (self.blobs, configuration.overlayPath)
+    try await blocking("the image store's folders cannot be made") {
+      try blobs.prepare()
+      try Paths.makeDirectories(overlayPath, mode: 0o711)
+      try Paths.makeDirectories("\(overlayPath)/\(RootFilesystems.emptyDirectory)/diff")
+    }
+    var report = ImageRecoveryReport()
+    report.setAside = try await catalog.load { id in
+      try await BlockingPool.shared.run {
+        try blobs.read(id, limit: ImageConfiguration.maximumBytes)
+      }
+    }
+    let roots = self.roots
+    let containers = try await blocking("the overlay folder cannot be read") { try roots.load() }
+    // A record that cannot be read may own any of the folders: then none is removed.
+    let keeps = report.setAside.isEmpty ? usedDirectories() : nil
+    let removed = try await blocking("the image store cannot be cleaned") {
+      try Self.sweep(overlayPath, keeping: keeps) + blobs.clearIncoming()
+    }
+    report.removed = removed
+    report.mountedContainers = try await blocking("mounts cannot be listed") {
+      containers.filter { RootFilesystems.isMountPoint(roots.path($0) + "/merged") }.sorted()
+    }
+    if report.setAside.isEmpty { try await collectGarbage() }
+    if !report.setAside.isEmpty {
+      logger.error(
+        "some records of images cannot be read and were left out",
+        metadata: ["keys": "\(report.setAside.joined(separator: " "))"])
+    }
+    return report
   }
 
-  /// Removes a name, or an image by its id, with docker's rules. `users` gives the containers made
-  /// from an image (by id). With `prune` untagged parents go too. Throws `notFound`, `conflict`.
-  package func remove(
-    _ reference: String, force: Bool, prune: Bool,
-    users: @Sendable (Digest) -> [ImageUse]
-  ) async throws -> [ImageRemoval] { throw notYet }
-
-  /// Removes the images that `isWanted` returns false for and no container uses, and returns what
-  /// went and the bytes that it freed.
-  package func prune(
-    where isUnwanted: @Sendable (ImageRecord) -> Bool, users: @Sendable (Digest) -> [ImageUse]
-  ) async throws -> (removed: [ImageRemoval], reclaimedBytes: Int64) { throw notYet }
-
-  // MARK: - Registries
-
-  /// Brings an image from its registry; with `allTags` every tag of the repository. Returns the
-  /// image (the last one for all tags).
-  @discardableResult
-  package func pull(
-    _ reference: String, platform: Platform? = nil, credentials: RegistryCredentials? = nil,
-    allTags: Bool = false, progress: @escaping ProgressHandler
-  ) async throws -> ImageRecord { throw notYet }
-
-  /// Brings an image to its registry; with `allTags` every tag of the repository.
-  package func push(
-    _ reference: String, allTags: Bool = false, credentials: RegistryCredentials? = nil,
-    progress: @escaping ProgressHandler
-  ) async throws { throw notYet }
-
-  /// Checks credentials with a registry. `server` may be a host, a URL or empty for docker.io.
-  package func login(
-    server: String, credentials: RegistryCredentials
-  ) async throws -> LoginResult { throw notYet }
-
-  /// What the registry has under a name, without pulling it.
-  package func distribution(
-    _ reference: String, credentials: RegistryCredentials? = nil
-  ) async throws -> DistributionInspection { throw notYet }
-
-  // MARK: - Archives
-
-  /// Takes in the images of a Docker archive or OCI layout, plain, gzip or zstd. Returns what was
-  /// loaded: the names, or the id of an image without a name.
-  @discardableResult
-  package func load(
-    _ stream: ByteStream, quiet: Bool = false, progress: @escaping ProgressHandler
-  ) async throws -> [String] { throw notYet }
-
-  /// An archive of images that both `docker load` and readers of OCI layouts take.
-  package func save(_ references: [String]) async throws -> ByteStream { throw notYet }
-
-  /// Makes an image of one layer out of a tar archive (`docker import`) and returns its id.
-  package func importImage(
-    _ stream: ByteStream, config: ExecutionConfiguration, comment: String? = nil,
-    platform: Platform? = nil, tag: String? = nil
-  ) async throws -> Digest { throw notYet }
-
-  // MARK: - Containers' root file systems
-
-  /// Makes the writable layer of a container over an image (nil: over nothing).
-  package func prepareRootFilesystem(
-    containerID: String, imageID: Digest?
-  ) async throws -> OverlayPaths { throw notYet }
-
-  /// Mounts a container's root file system and returns where; again while mounted is no error.
-  package func mount(containerID: String) async throws -> String { throw notYet }
-
-  /// Unmounts a container's root file system; while not mounted is no error.
-  package func unmount(containerID: String) async throws { throw notYet }
-
-  /// Unmounts and removes a container's writable layer; one that is not there is no error.
-  package func removeRootFilesystem(containerID: String) async throws { throw notYet }
-
-  /// The folders of a container's root file system.
-  package func overlayPaths(containerID: String) async throws -> OverlayPaths { throw notYet }
-
-  /// Containers (ids) that have a writable layer, and whether it is mounted, for recovery.
-  package func rootFilesystems() async throws -> [(containerID: String, isMounted: Bool)] {
-    throw notYet
+  /// Folders in the overlay folder that something stands on.
+  func usedDirectories() -> Set<String> {
+    let state = catalog.state
+    var used = roots.usedDirectories()
+    used.formUnion(state.layers.values.map(\.directory))
+    used.formUnion(state.images.values.compactMap(\.stored.initialDirectory))
+    used.formUnion(pins.directories())
+    used.insert(RootFilesystems.emptyDirectory)
+    return used
   }
 
-  /// What a container changed against its image, sorted by path.
-  package func changes(containerID: String) async throws -> [FilesystemChange] { throw notYet }
-
-  /// Bytes of a container's writable layer, and of it with its image.
-  package func size(
-    containerID: String
-  ) async throws -> (writable: Int64, total: Int64) { throw notYet }
-
-  /// The whole root file system of a container as a tar archive (`docker export`).
-  package func exportRootFilesystem(containerID: String) async throws -> ByteStream {
-    throw notYet
+  /// Removes folders of layers that nobody recorded, and of containers that were being removed.
+  private static func sweep(_ overlayPath: String, keeping kept: Set<String>?) throws -> [String] {
+    var removed: [String] = []
+    for name in try Paths.entries(of: overlayPath) {
+      let isStray = LayerUnpacker.isDirectoryName(name) && !(kept?.contains(name) ?? true)
+      guard isStray || name.hasPrefix("removing-") else { continue }
+      try Mount.unmount("\(overlayPath)/\(name)/merged", lazily: true)
+      try Paths.removeTree("\(overlayPath)/\(name)")
+      removed.append(name)
+    }
+    return removed.sorted()
   }
 
-  /// Makes an image of a container's changes and returns its id. `tag` nil makes it dangling.
-  package func commit(
-    containerID: String, _ request: CommitRequest, tag: String? = nil
-  ) async throws -> Digest { throw notYet }
+  /// Runs blocking work and puts its system errors into this module's words.
+  func blocking<Value: Sendable>(
+    _ message: String, _ body: @escaping @Sendable () throws -> Value
+  ) async throws -> Value {
+    do {
+      return try await BlockingPool.shared.run(body)
+    } catch let error as SystemError {
+      throw ImageStoreError(.system, message, cause: error)
+    } catch let error as ArchiveError {
+      throw ImageStoreError.unpacking(error)
+    }
+  }
+}
+
+/// What running transfers and creations hold on to: layers by diff id, blobs, folders.
+final class Pins: Sendable {
+  private struct State {
+    var next: UInt64 = 0
+    var layers: [UInt64: Set<Digest>] = [:]
+    var blobs: [UInt64: Set<Digest>] = [:]
+    var directories: [UInt64: Set<String>] = [:]
+  }
+
+  private let state = Mutex(State())
+
+  /// A new holder.
+  func begin() -> UInt64 {
+    state.withLock { state in
+      state.next += 1
+      return state.next
+    }
+  }
+
+  func hold(layers: some Sequence<Digest>, by holder: UInt64) {
+    state.withLock { $0.layers[holder, default: []].formUnion(layers) }
+  }
+
+  func hold(blobs: some Sequence<Digest>, by holder: UInt64) {
+    state.withLock { $0.blobs[holder, default: []].formUnion(blobs) }
+  }
+
+  func hold(directory: String, by holder: UInt64) {
+    state.withLock { _ = $0.directories[holder, default: []].insert(directory) }
+  }
+
+  /// Lets go of everything that the holder holds.
+  func end(_ holder: UInt64) {
+    state.withLock { state in
+      state.layers[holder] = nil
+      state.blobs[holder] = nil
+      state.directories[holder] = nil
+    }
+  }
+
+  func layers() -> Set<Digest> {
+    state.withLock { $0.layers.values.reduce(into: []) { $0.formUnion($1) } }
+  }
+
+  func blobs() -> Set<Digest> {
+    state.withLock { $0.blobs.values.reduce(into: []) { $0.formUnion($1) } }
+  }
+
+  func directories() -> Set<String> {
+    state.withLock { $0.directories.values.reduce(into: []) { $0.formUnion($1) } }
+  }
 }

@@ -2,12 +2,12 @@
 package struct Manifest: Hashable, Sendable, Codable {
   package var schemaVersion: Int
   package var mediaType: String?
-  package var config: Descriptor
-  package var layers: [Descriptor]
+  package var config: ContentDescriptor
+  package var layers: [ContentDescriptor]
   package var annotations: [String: String]?
 
   package init(
-    mediaType: String, config: Descriptor, layers: [Descriptor],
+    mediaType: String, config: ContentDescriptor, layers: [ContentDescriptor],
     annotations: [String: String]? = nil
   ) {
     self.schemaVersion = 2
@@ -22,11 +22,11 @@ package struct Manifest: Hashable, Sendable, Codable {
 package struct ImageIndex: Hashable, Sendable, Codable {
   package var schemaVersion: Int
   package var mediaType: String?
-  package var manifests: [Descriptor]
+  package var manifests: [ContentDescriptor]
   package var annotations: [String: String]?
 
   package init(
-    mediaType: String, manifests: [Descriptor], annotations: [String: String]? = nil
+    mediaType: String, manifests: [ContentDescriptor], annotations: [String: String]? = nil
   ) {
     self.schemaVersion = 2
     self.mediaType = mediaType
@@ -36,8 +36,8 @@ package struct ImageIndex: Hashable, Sendable, Codable {
 
   /// The entry to use where `platform` is wanted; nil when none fits. Of equal entries the first
   /// wins, as in other clients. Attestations, which have the platform unknown/unknown, never fit.
-  package func manifest(for platform: Platform) -> Descriptor? {
-    var best: (preference: Int, descriptor: Descriptor)?
+  package func manifest(for platform: Platform) -> ContentDescriptor? {
+    var best: (preference: Int, descriptor: ContentDescriptor)?
     for descriptor in manifests {
       guard MediaType.isManifest(descriptor.mediaType) else { continue }
       guard let candidate = descriptor.platform,
@@ -129,7 +129,7 @@ package enum ManifestDocument: Hashable, Sendable {
     return .image(manifest)
   }
 
-  private static func check(_ descriptors: [Descriptor]) throws {
+  private static func check(_ descriptors: [ContentDescriptor]) throws {
     for descriptor in descriptors where descriptor.size < 0 {
       throw OCIError(
         .invalidDocument, "the manifest names content of negative size",

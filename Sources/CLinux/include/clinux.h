@@ -28,7 +28,6 @@
 #include <unistd.h>
 
 #include "clinux_netlink.h"
-#include "clinux_network.h"
 
 /// openat2(2). Returns a descriptor or -1 with errno set.
 int martlet_openat2(int directory, const char *path, uint64_t flags, uint64_t mode,
@@ -91,3 +90,4 @@ void martlet_error_text(int number, char *buffer, size_t size);
 /// pipe2(2) with close-on-exec.
 int martlet_pipe(int ends[2]);
 #include "clinux_runtime.h"
+#include "clinux_archive.h"

@@ -1,5 +1,5 @@
 /// Names some content: its type, digest and size in bytes.
-package struct Descriptor: Hashable, Sendable, Codable {
+package struct ContentDescriptor: Hashable, Sendable, Codable {
   package var mediaType: String
   package var digest: Digest
   /// Size of the content in bytes.

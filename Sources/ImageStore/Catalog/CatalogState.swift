@@ -1,0 +1,112 @@
+import FoundationEssentials
+import OCI
+import StateStore
+
+/// All that is known of images, in memory. Every change is noted as an operation for the state
+/// store, so that memory and store cannot say different things.
+struct CatalogState: Sendable {
+  private(set) var images: [Digest: CatalogImage] = [:]
+  /// Full references with a tag or a digest.
+  private(set) var names: [String: Digest] = [:]
+  private(set) var layers: [Digest: StoredLayer] = [:]
+  private(set) var sources: [Digest: [String]] = [:]
+  /// Changes that were not written yet.
+  private(set) var operations: [Operation] = []
+
+  static let recordPrefix = "/images/records/"
+  static let namePrefix = "/images/names/"
+  static let layerPrefix = "/images/layers/"
+  static let sourcePrefix = "/images/sources/"
+
+  // MARK: - Changing
+
+  mutating func set(_ image: CatalogImage) throws {
+    images[image.stored.id] = image
+    try note(Self.recordPrefix + image.stored.id.hex, image.stored)
+  }
+
+  mutating func removeImage(_ id: Digest) {
+    images[id] = nil
+    operations.append(.delete(Key(Self.recordPrefix + id.hex)))
+  }
+
+  mutating func setName(_ reference: String, _ image: Digest) throws {
+    names[reference] = image
+    try note(Self.namePrefix + reference, StoredName(image: image))
+  }
+
+  mutating func removeName(_ reference: String) {
+    names[reference] = nil
+    operations.append(.delete(Key(Self.namePrefix + reference)))
+  }
+
+  mutating func set(_ layer: StoredLayer, for diffID: Digest) throws {
+    layers[diffID] = layer
+    try note(Self.layerPrefix + diffID.description, layer)
+  }
+
+  mutating func removeLayer(_ diffID: Digest) {
+    layers[diffID] = nil
+    operations.append(.delete(Key(Self.layerPrefix + diffID.description)))
+  }
+
+  mutating func addSource(_ repository: String, of blob: Digest) throws {
+    var known = sources[blob] ?? []
+    guard known.last != repository else { return }
+    known.removeAll { $0 == repository }
+    known.append(repository)
+    sources[blob] = Array(known.suffix(StoredSources.maximum))
+    try note(
+      Self.sourcePrefix + blob.description, StoredSources(repositories: sources[blob] ?? []))
+  }
+
+  mutating func removeSources(of blob: Digest) {
+    guard sources.removeValue(forKey: blob) != nil else { return }
+    operations.append(.delete(Key(Self.sourcePrefix + blob.description)))
+  }
+
+  mutating func clearOperations() { operations = [] }
+
+  private mutating func note(_ key: String, _ value: some Encodable) throws {
+    operations.append(.put(Key(key), Array(try JSONEncoder().encode(value))))
+  }
+
+  // MARK: - Taking over at start
+
+  mutating func adopt(_ image: CatalogImage) { images[image.stored.id] = image }
+  mutating func adoptName(_ reference: String, _ image: Digest) { names[reference] = image }
+  mutating func adopt(_ layer: StoredLayer, for diffID: Digest) { layers[diffID] = layer }
+  mutating func adoptSources(_ repositories: [String], of blob: Digest) {
+    sources[blob] = repositories
+  }
+
+  // MARK: - Asking
+
+  /// Full references of an image.
+  func references(to image: Digest) -> [String] {
+    names.filter { $0.value == image }.map(\.key).sorted()
+  }
+
+  /// Blobs that some image or layer needs.
+  func neededBlobs() -> Set<Digest> {
+    var needed: Set<Digest> = []
+    for (id, image) in images {
+      needed.insert(id)
+      needed.formUnion(image.stored.documents)
+      needed.formUnion(image.stored.layerBlobs)
+      if let manifest = image.stored.manifest { needed.insert(manifest.digest) }
+    }
+    for layer in layers.values { if let blob = layer.blob { needed.insert(blob.digest) } }
+    return needed
+  }
+
+  /// Layers that some image is made of.
+  func neededLayers() -> Set<Digest> {
+    images.values.reduce(into: []) { $0.formUnion($1.layers) }
+  }
+
+  /// Images committed or built from this one.
+  func children(of image: Digest) -> [Digest] {
+    images.values.filter { $0.stored.parent == image }.map(\.stored.id)
+  }
+}

@@ -1,0 +1,40 @@
+import Glibc
+import Host
+import NIOCore
+
+/// A file, piece by piece, as the body of a request.
+struct FileByteSequence: AsyncSequence, Sendable {
+  typealias Element = ByteBuffer
+
+  let file: Descriptor
+  let size: Int64
+  /// Is told how far reading has come.
+  let progress: @Sendable (Int64) -> Void
+
+  func makeAsyncIterator() -> Iterator { Iterator(sequence: self) }
+
+  struct Iterator: AsyncIteratorProtocol {
+    let sequence: FileByteSequence
+    var offset: Int64 = 0
+
+    mutating func next() async throws -> ByteBuffer? {
+      let (file, start) = (sequence.file, offset)
+      let wanted = Int(Swift.min(1 << 20, sequence.size - start))
+      guard wanted > 0 else { return nil }
+      let piece = try await BlockingPool.shared.run {
+        var buffer = ByteBufferAllocator().buffer(capacity: wanted)
+        try buffer.writeWithUnsafeMutableBytes(minimumWritableBytes: wanted) { bytes in
+          let count = retryingInterrupts {
+            pread(file.rawValue, bytes.baseAddress, wanted, Int(start))
+          }
+          guard count > 0 else { throw SystemError(EIO, "read") }
+          return count
+        }
+        return buffer
+      }
+      offset += Int64(piece.readableBytes)
+      sequence.progress(offset)
+      return piece
+    }
+  }
+}
