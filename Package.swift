@@ -29,6 +29,8 @@ let nioHTTPTypesHTTP1 = Target.Dependency.product(
   name: "NIOHTTPTypesHTTP1", package: "swift-nio-extras")
 let grdb = Target.Dependency.product(name: "GRDB", package: "GRDB.swift")
 let arguments = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
+let unixSignals = Target.Dependency.product(
+  name: "UnixSignals", package: "swift-service-lifecycle")
 let lifecycle = Target.Dependency.product(
   name: "ServiceLifecycle", package: "swift-service-lifecycle")
 
@@ -130,8 +132,8 @@ let package = Package(
       name: "martlet",
       dependencies: [
         "OCI", "DockerModel", "Host", "StateStore", "StateStoreSQLite", "Transport", "ImageStore",
-        "ContainerRuntime", "NodeNetwork", "Engine", "DockerAPI", arguments, log, lifecycle,
-        nioCore, nioPosix, nioSSL,
+        "ContainerRuntime", "NodeNetwork", "Engine", "DockerAPI", "DaemonConfiguration", arguments,
+        log, lifecycle, unixSignals, nioCore, nioPosix, nioSSL,
       ],
       swiftSettings: strict),
 

@@ -36,6 +36,17 @@ package struct ContainerExit: Hashable, Sendable, Codable {
   package var finishedAt: Int64
   /// Why the status is a guess, e.g. when the monitor was killed; nil when it is known.
   package var error: String?
+
+  /// The end of container `id` with exit status `code`.
+  package init(
+    id: String, code: Int32, oomKilled: Bool, finishedAt: Int64, error: String? = nil
+  ) {
+    self.id = id
+    self.code = code
+    self.oomKilled = oomKilled
+    self.finishedAt = finishedAt
+    self.error = error
+  }
 }
 
 /// The end of a process run in a container beside its main one.

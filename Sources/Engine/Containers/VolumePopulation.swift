@@ -1,0 +1,38 @@
+import DockerModel
+import Glibc
+import Host
+import ImageStore
+
+extension ContainerSupervisor {
+  /// Copies what the image has at the places of new, empty volumes into them, as dockerd does.
+  func populateVolumes(_ record: ContainerRecord, merged: String) async throws {
+    let wanted = record.mounts.filter { mount in
+      mount.kind == .volume && !mount.isNoCopy && mount.subpath.isEmpty
+        && (context.volumes.volume(mount.volume)?.options ?? [:]).isEmpty
+    }
+    guard !wanted.isEmpty, !record.imageID.isEmpty else { return }
+    let root = try await context.images.mount(containerID: record.id)
+    do {
+      for mount in wanted { try await populate(mount, from: root) }
+    } catch {
+      try await context.images.unmount(containerID: record.id)
+      throw error
+    }
+    try await context.images.unmount(containerID: record.id)
+  }
+
+  private func populate(_ mount: MountRecord, from root: String) async throws {
+    let isEmpty = try await BlockingPool.shared.run { try Paths.entries(of: mount.source).isEmpty }
+    guard isEmpty else { return }
+    do {
+      let source = mount.destination + "/."
+      let (status, archive) = try await RootedCopy.archive(root: root, path: source)
+      guard status.mode & S_IFMT == S_IFDIR else { return }
+      var options = RootedExtractionOptions()
+      options.keepsOwners = true
+      try await RootedCopy.extract(archive, root: mount.source, path: "/", options: options)
+    } catch let error as SystemError where error.errno == ENOENT || error.errno == ENOTDIR {
+      return  // the image has nothing there
+    }
+  }
+}
