@@ -137,6 +137,14 @@ class Engine:
 
     def kill(self):
         self.stop(signal.SIGKILL)
+        if IS_PEER:  # as systemd would end dockerd's containerd with it
+            for entry in Path("/proc").glob("[0-9]*/cmdline"):
+                try:
+                    words = entry.read_bytes()
+                    if words.startswith(b"containerd\0") and self.folder.encode() in words:
+                        os.kill(int(entry.parent.name), signal.SIGKILL)
+                except OSError:
+                    continue
 
     def restart(self):
         self.stop()
