@@ -2,16 +2,14 @@ package import Logging
 
 /// Everything the daemon can be told, with what holds when it is told nothing.
 ///
-/// Keys of `daemon.json` and flags mean what they mean to dockerd. Values have been checked: addresses,
-/// networks and URLs are well-formed where they are kept as text.
+/// Keys of `daemon.json` and flags mean what they mean to dockerd. Values have been checked:
+/// addresses, networks and URLs are well-formed where they are kept as text.
 package struct DaemonConfiguration: Equatable, Sendable {
   /// The configuration file that is read when no other is named; it may be missing.
   package static let defaultFile = "/etc/martlet/daemon.json"
 
   /// The keys that were given, in the file or by flags; what is not here has its default.
   package var given: Set<String> = []
-
-  // MARK: Where things are
 
   /// Where the API is served. Key `hosts`.
   package var hosts: [HostAddress] = [.unix(path: "/run/martlet.sock")]
@@ -26,8 +24,6 @@ package struct DaemonConfiguration: Equatable, Sendable {
   package var group = "docker"
   /// The folder for containers' cgroups; empty for the default. Key `cgroup-parent`.
   package var cgroupParent = ""
-
-  // MARK: What the daemon says
 
   /// Whether to log everything. Key `debug`.
   package var debug = false
@@ -46,8 +42,6 @@ package struct DaemonConfiguration: Equatable, Sendable {
   /// Whether the daemon calls itself experimental. Key `experimental`.
   package var experimental = false
 
-  // MARK: TLS
-
   /// Whether TCP hosts use TLS. Set also when `tlsVerify` is. Key `tls`.
   package var tls = false
   /// Whether clients must show a certificate of the authority. Key `tlsverify`.
@@ -59,12 +53,10 @@ package struct DaemonConfiguration: Equatable, Sendable {
   /// The daemon's key. Key `tlskey`.
   package var tlsKey = "/etc/martlet/key.pem"
 
-  // MARK: Registries
-
   /// Mirrors of the default registry, as URLs that end in `/`. Key `registry-mirrors`.
   package var registryMirrors: [String] = []
-  /// Registries, as `host`, `host:port` or networks, that may use plain HTTP or unknown certificates.
-  /// Key `insecure-registries`.
+  /// Registries, as `host`, `host:port` or networks, that may use plain HTTP or unknown
+  /// certificates. Key `insecure-registries`.
   package var insecureRegistries: [String] = []
   /// Registries that may be sent foreign layers. Key `allow-nondistributable-artifacts`.
   package var nondistributableArtifactRegistries: [String] = []
@@ -74,8 +66,6 @@ package struct DaemonConfiguration: Equatable, Sendable {
   package var maxConcurrentUploads = 5
   /// How often a download is tried. Key `max-download-attempts`.
   package var maxDownloadAttempts = 5
-
-  // MARK: Networks
 
   /// The default bridge.
   package var bridge = Bridge()
@@ -91,7 +81,8 @@ package struct DaemonConfiguration: Equatable, Sendable {
   /// The addresses that `host-gateway` stands for; empty for those of the default bridge. Key
   /// `host-gateway-ip`, or `host-gateway-ips`.
   package var hostGatewayIPs: [String] = []
-  /// Whether containers' traffic may be forwarded: the daemon turns forwarding on. Key `ip-forward`.
+  /// Whether containers' traffic may be forwarded: the daemon turns forwarding on. Key
+  /// `ip-forward`.
   package var ipForward = true
   /// Whether the daemon writes packet filter rules for IPv4. Key `iptables`.
   package var iptables = true
@@ -99,8 +90,6 @@ package struct DaemonConfiguration: Equatable, Sendable {
   package var ip6tables = true
   /// Whether published ports work from the host's loopback and hairpin. Key `userland-proxy`.
   package var userlandProxy = true
-
-  // MARK: Containers
 
   /// Where containers' output goes: `json-file`, `local` or `none`. Key `log-driver`.
   package var logDriver = "json-file"

@@ -7,8 +7,8 @@ struct FlagValue {
 }
 
 extension DaemonFlags {
-  /// The settings the flags give, in the form of the file, so that both are checked by the same code.
-  /// Values that cannot be put into that form are noted.
+  /// The settings the flags give, in the form of the file, so that both are checked by the same
+  /// code. Values that cannot be put into that form are noted.
   func values(_ problems: inout ProblemList) -> [FlagValue] {
     var values = plainValues
     for (key, flag, texts) in listValues where !texts.isEmpty {

@@ -141,8 +141,8 @@ package struct DaemonFlags: Hashable, Sendable {
     Setting.all.values.filter(\.isSwitch).map { "--" + $0.key } + ["-D"])
 
   /// Gives every boolean flag its value as an argument of its own: `--debug` and `-D` become
-  /// `--debug true`, `--icc=false` becomes `--icc false`, so that a parser can take booleans as options
-  /// with a value. Stops at `--`.
+  /// `--debug true`, `--icc=false` becomes `--icc false`, so that a parser can take booleans as
+  /// options with a value. Stops at `--`.
   package static func spellingOutSwitches(_ arguments: [String]) -> [String] {
     var result: [String] = []
     var rest = arguments[...]

@@ -81,8 +81,8 @@ func port(_ text: some StringProtocol) -> UInt16? {
   return port
 }
 
-/// Reads `HOST`, `HOST:PORT`, `[IPV6]` or `[IPV6]:PORT`; nil when it is something else. The host may be
-/// empty when there is a port.
+/// Reads `HOST`, `HOST:PORT`, `[IPV6]` or `[IPV6]:PORT`; nil when it is something else. The host
+/// may be empty when there is a port.
 func hostAndPort(_ text: String) -> (host: String, port: UInt16?)? {
   if text.hasPrefix("[") {
     guard let end = text.firstIndex(of: "]") else { return nil }

@@ -165,8 +165,8 @@ extension DaemonConfiguration {
 
   /// Takes what can be changed while the daemon runs over from a configuration that was read anew.
   ///
-  /// `changedKeys` are the settings that now have another value, `ignoredKeys` those that need a restart to
-  /// take theirs; both sorted.
+  /// `changedKeys` are the settings that now have another value, `ignoredKeys` those that need a
+  /// restart to take theirs; both sorted.
   package func reloading(
     from new: DaemonConfiguration
   ) -> (merged: DaemonConfiguration, changedKeys: [String], ignoredKeys: [String]) {

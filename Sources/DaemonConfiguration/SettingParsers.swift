@@ -226,8 +226,8 @@ extension ValueParser<[String]> {
   }
 }
 
-/// The members of an object with these keys, true for those that have to be there; nil when something
-/// is wrong.
+/// The members of an object with these keys, true for those that have to be there; nil when
+/// something is wrong.
 private func object(
   _ node: JSONNode, keys: [String: Bool], _ problems: inout ProblemList
 ) -> [String: JSONNode]? {

@@ -1,14 +1,15 @@
 import Synchronization
 
-/// A store that keeps everything in memory and forgets it with the process: for tests, and for state that
-/// need not outlive the process.
+/// A store that keeps everything in memory and forgets it with the process: for tests, and for
+/// state that need not outlive the process.
 package final class InMemoryStateStore: StateStore {
   private let core: StoreCore
   private let retention: RecentHistory.Limit
   /// Held while a transaction is worked out and applied, so that they happen one after the other.
   private let turn = Mutex(())
 
-  /// An empty store that keeps the last `retention` revisions of history; older ones are compacted by themselves.
+  /// An empty store that keeps the last `retention` revisions of history; older ones are compacted
+  /// by themselves.
   package init(
     clock: StateStoreClock = .continuous,
     retention: RecentHistory.Limit = RecentHistory.Limit(revisions: 10_000, bytes: 64 << 20)

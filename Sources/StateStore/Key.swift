@@ -55,8 +55,8 @@ extension Key: Comparable {
 
 /// A set of neighbouring keys.
 ///
-/// etcd: the pair `key` and `range_end`: none is one key, `\0` is everything from `key` on, anything
-/// else is the half-open interval `[key, range_end)`.
+/// etcd: the pair `key` and `range_end`: none is one key, `\0` is everything from `key` on,
+/// anything else is the half-open interval `[key, range_end)`.
 package struct KeyRange: Hashable, Sendable {
   /// Where a range stops.
   package enum End: Hashable, Sendable {

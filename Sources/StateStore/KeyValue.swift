@@ -44,7 +44,8 @@ package struct KeyValue: Hashable, Sendable {
   /// How often the key was put since it was created: 1 after the first put, 0 for a deletion.
   /// etcd: `version`.
   package var version: Int64
-  /// The lease the key hangs on, if any: when it ends, the key is deleted. etcd: `lease`, 0 for none.
+  /// The lease the key hangs on, if any: when it ends, the key is deleted. etcd: `lease`, 0 for
+  /// none.
   package var lease: LeaseID?
 
   /// A record of these parts.

@@ -63,7 +63,8 @@ package struct RecentHistory: Sendable {
   }
 }
 
-/// The records of a range as they were before `changeSets`, given how they are after them, in key order.
+/// The records of a range as they were before `changeSets`, given how they are after them, in key
+/// order.
 package func undo(
   _ changeSets: some BidirectionalCollection<ChangeSet>, in range: KeyRange,
   from records: [KeyValue]

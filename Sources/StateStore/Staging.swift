@@ -1,5 +1,6 @@
-/// Works out what transactions do, one after the other, each on what the ones before it left, without
-/// making it so: the store makes the change sets durable first. A pure calculation; reads no clock.
+/// Works out what transactions do, one after the other, each on what the ones before it left,
+/// without making it so: the store makes the change sets durable first. A pure calculation; reads
+/// no clock.
 package struct Staging {
   /// Reads the records of a range, in key order, as they were at a revision that is older than
   /// recent history.

@@ -1,7 +1,7 @@
 /// A revisioned key-value store: the one place where the platform keeps durable state.
 ///
-/// The meaning of every operation is that of etcd's v3 API; the doc comments name the fields.
-/// All operations are linearisable: an answer reflects every transaction answered before it was asked.
+/// The meaning of every operation is that of etcd's v3 API; the doc comments name the fields. All
+/// operations are linearisable: an answer reflects every transaction answered before it was asked.
 /// An error is always a `StateStoreError`, except `CancellationError` from a stream.
 package protocol StateStore: Sendable {
   /// Reads the records of a range of keys.
@@ -15,8 +15,8 @@ package protocol StateStore: Sendable {
   ///
   /// etcd: `KV.Txn` (and `Put`, `DeleteRange`, which are transactions of one step). Errors:
   /// `duplicateKey`, `keyNotFound`, `leaseNotFound`, `invalidRequest`, `requestTooLarge`,
-  /// `compacted`, `futureRevision`, `storageFull`, `closed`, `unavailable` (also when it is not known
-  /// whether the transaction happened).
+  /// `compacted`, `futureRevision`, `storageFull`, `closed`, `unavailable` (also when it is not
+  /// known whether the transaction happened).
   func transact(_ transaction: Transaction) async throws -> TransactionResponse
 
   /// Begins to tell of changes. The watch is in place when this returns.
@@ -26,8 +26,8 @@ package protocol StateStore: Sendable {
   /// `unavailable`.
   func watch(_ request: WatchRequest) async throws -> WatchStream
 
-  /// Grants a lease: keys put with it are deleted, all in one revision, when it was not kept alive for `timeToLive`.
-  /// With no `id` the store picks one.
+  /// Grants a lease: keys put with it are deleted, all in one revision, when it was not kept alive
+  /// for `timeToLive`. With no `id` the store picks one.
   ///
   /// etcd: `Lease.LeaseGrant`. Errors: `leaseExists`, `invalidRequest` (not positive, or absurdly
   /// long), `closed`, `unavailable`.

@@ -73,8 +73,8 @@ extension StoreCore {
 }
 
 extension LeaseTable {
-  /// The number to grant a lease under: the wanted one, or one that nobody is likely to have. Throws
-  /// `invalidRequest`.
+  /// The number to grant a lease under: the wanted one, or one that nobody is likely to have.
+  /// Throws `invalidRequest`.
   package static func identifier(
     wanted: LeaseID?, timeToLive: Duration
   ) throws -> LeaseID {

@@ -1,7 +1,7 @@
 import Synchronization
 
-/// One watch: a place in history, from which the consumer pulls. Nothing is queued for it, so a slow
-/// one costs no memory.
+/// One watch: a place in history, from which the consumer pulls. Nothing is queued for it, so a
+/// slow one costs no memory.
 struct Watcher {
   var request: WatchRequest
   /// The first revision that was not looked at for this watch.

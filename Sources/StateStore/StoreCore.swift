@@ -3,7 +3,8 @@ import Synchronization
 /// Where a store inside the process finds history that is no longer in memory.
 package protocol OlderHistory: Sendable {
   /// The change sets that touch `range`, in order, from `revision` up to and including `through`,
-  /// which is the newest revision or one where the reader thought it had enough. Throws `compacted`.
+  /// which is the newest revision or one where the reader thought it had enough. Throws
+  /// `compacted`.
   func changes(
     from revision: Revision, in range: KeyRange
   ) async throws -> (sets: [ChangeSet], through: Revision)
@@ -45,7 +46,8 @@ package final class StoreCore: Sendable {
   package let clock: StateStoreClock
   let state: Mutex<State>
 
-  /// The core of a store with these records, whose history begins at `compactRevision`; none of it is in memory.
+  /// The core of a store with these records, whose history begins at `compactRevision`; none of it
+  /// is in memory.
   package init(records: RecordTable, compactRevision: Revision, clock: StateStoreClock) {
     self.clock = clock
     self.state = Mutex(

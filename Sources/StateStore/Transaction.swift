@@ -131,7 +131,8 @@ package struct DeleteRequest: Hashable, Sendable {
 }
 
 /// Conditions, and what to do when they all hold and when they do not, as one step that happens
-/// wholly or not at all. All its changes share one revision; a transaction that changes nothing takes none.
+/// wholly or not at all. All its changes share one revision; a transaction that changes nothing
+/// takes none.
 ///
 /// A key may be changed once in a transaction: two puts of one key, or a put of a key that the same
 /// transaction also deletes, are refused with `duplicateKey`, unless they are in the two branches

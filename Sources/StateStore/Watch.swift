@@ -92,9 +92,9 @@ package struct WatchBatch: Hashable, Sendable {
 ///
 /// The sequence does not end by itself. It throws `StateStoreError`: `compacted` or
 /// `watcherFellBehind` when changes were lost to it (read the records again and watch from the
-/// revision of that answer plus 1: `requiresResynchronisation`), `closed` when the store was closed,
-/// and `CancellationError` when the consumer's task is cancelled. The watch ends with `cancel()` or when the
-/// last reference to the stream goes.
+/// revision of that answer plus 1: `requiresResynchronisation`), `closed` when the store was
+/// closed, and `CancellationError` when the consumer's task is cancelled. The watch ends with
+/// `cancel()` or when the last reference to the stream goes.
 package final class WatchStream: AsyncSequence, Sendable {
   /// What the stream delivers.
   package typealias Element = WatchBatch

@@ -75,8 +75,8 @@ enum ChangeLog {
     try database.execute(sql: "DELETE FROM leases WHERE id = ?", arguments: [id.rawValue])
   }
 
-  /// Forgets history before `revision`, given what was forgotten before: rows that a later change up to
-  /// `revision` superseded, and deletions before it.
+  /// Forgets history before `revision`, given what was forgotten before: rows that a later change
+  /// up to `revision` superseded, and deletions before it.
   static func compact(
     from old: Revision, to revision: Revision, in database: Database
   ) throws {

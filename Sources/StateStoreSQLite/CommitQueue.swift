@@ -2,9 +2,9 @@ import Dispatch
 import StateStore
 import Synchronization
 
-/// The one writer of the state file, on a thread of its own. Changes that arrive while a commit waits
-/// for the disk are written together by the next one, each with a revision of its own, so that
-/// fifty callers at once pay for a few syncs.
+/// The one writer of the state file, on a thread of its own. Changes that arrive while a commit
+/// waits for the disk are written together by the next one, each with a revision of its own, so
+/// that fifty callers at once pay for a few syncs.
 final class CommitQueue: Sendable {
   /// Tells the caller of a change how it went: nil when it is durable.
   typealias Finish = @Sendable (StateStoreError?) -> Void
@@ -153,7 +153,8 @@ final class CommitQueue: Sendable {
     var leaseChanges: [LeaseChange] = []
   }
 
-  /// Works changes out in a function of its own, so that its snapshot is gone when they are applied.
+  /// Works changes out in a function of its own, so that its snapshot is gone when they are
+  /// applied.
   private func stage(_ batch: [(change: Change, refuse: Finish)]) -> Staged? {
     // Only a closed store has no snapshot.
     guard let snapshot = try? core.snapshot() else { return nil }

@@ -3,8 +3,8 @@ import GRDB
 import Glibc
 import StateStore
 
-/// The database file: opened for this process alone, in WAL mode, each commit synced to the disk. Its
-/// methods block; the commit queue calls them on its own thread.
+/// The database file: opened for this process alone, in WAL mode, each commit synced to the disk.
+/// Its methods block; the commit queue calls them on its own thread.
 final class SQLiteFile: Sendable {
   let path: String
   private let database: DatabaseQueue
@@ -92,8 +92,8 @@ final class SQLiteFile: Sendable {
     }
   }
 
-  /// Creates the file if need be and sees to it that only its owner can read it. This is done before
-  /// SQLite opens the file, since closing any descriptor of it would give up SQLite's lock.
+  /// Creates the file if need be and sees to it that only its owner can read it. This is done
+  /// before SQLite opens the file, since closing any descriptor of it would give up SQLite's lock.
   private static func prepareFile(at path: String) throws {
     let descriptor = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0o600)
     guard descriptor >= 0, fchmod(descriptor, 0o600) == 0 else {

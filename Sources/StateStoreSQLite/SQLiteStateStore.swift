@@ -1,18 +1,19 @@
 import Dispatch
 package import StateStore
+import Synchronization
 
-/// A store in one SQLite file, for one process at a time. The newest records are in memory, so reads
-/// do not touch the disk; a change is in the file, and on the disk, when it is answered.
+/// A store in one SQLite file, for one process at a time. The newest records are in memory, so
+/// reads do not touch the disk; a change is in the file, and on the disk, when it is answered.
 package final class SQLiteStateStore: StateStore {
   private let core: StoreCore
   private let commits: CommitQueue
   private let history: FileHistory
 
   /// Opens the store in the file at `path`, which is made, for its owner only, if it is not there.
-  /// History beyond `retention` is forgotten by itself; at least 256 revisions are kept. What of it is
-  /// within `memory` is read from there. Leases begin
-  /// their time anew. Throws `StateStoreError`: `corrupt`, `newerSchema`, `storageFull`, `unavailable`
-  /// (also when another process has the file open).
+  /// History beyond `retention` is forgotten by itself; at least 256 revisions are kept. What of it
+  /// is within `memory` is read from there. Leases begin their time anew. Throws `StateStoreError`:
+  /// `corrupt`, `newerSchema`, `storageFull`, `unavailable` (also when another process has the file
+  /// open).
   package static func open(
     path: String, clock: StateStoreClock = .continuous,
     retention: RecentHistory.Limit = RecentHistory.Limit(revisions: 10_000, bytes: 64 << 20),
@@ -64,7 +65,8 @@ package final class SQLiteStateStore: StateStore {
   /// Grants a lease.
   package func grantLease(timeToLive: Duration, id: LeaseID?) async throws -> LeaseGrant {
     let id = try LeaseTable.identifier(wanted: id, timeToLive: timeToLive)
-    return try await change(undo: { _ = self.core.removeLease(id) }) { staging, leaseChanges in
+    let undo: @Sendable () -> Void = { _ = self.core.removeLease(id) }
+    return try await change(undo: undo) { staging, leaseChanges in
       try self.addLease(id, timeToLive: timeToLive)
       staging.addLease(id)
       leaseChanges.append(.insert(id, timeToLive: timeToLive))
@@ -126,17 +128,25 @@ package final class SQLiteStateStore: StateStore {
 
   private func addLease(_ id: LeaseID, timeToLive: Duration) throws {
     try core.addLease(id, timeToLive: timeToLive) { [weak self] id in
-      // A lease that was kept alive, or a store that was closed, has nothing to end; after a failure of the
-      // file the lease ends when the store is opened again.
+      // A lease that was kept alive, or a store that was closed, has nothing to end; after a
+      // failure of the file the lease ends when the store is opened again.
       _ = try? await self?.end(id, onlyEnded: true)
     }
   }
 
   private func end(_ lease: LeaseID, onlyEnded: Bool) async throws -> Revision {
-    try await change { staging, leaseChanges in
-      guard self.core.removeLease(lease, onlyEnded: onlyEnded) != nil else {
+    let removed = Mutex<LeaseTable.Entry?>(nil)
+    // A lease that could not be ended for want of space begins anew, so that it ends later.
+    let undo: @Sendable () -> Void = {
+      guard let entry = removed.withLock({ $0 }) else { return }
+      // It can only be refused when the store is closed or someone took the number meanwhile.
+      try? self.addLease(lease, timeToLive: entry.granted)
+    }
+    return try await change(undo: undo) { staging, leaseChanges in
+      guard let entry = self.core.removeLease(lease, onlyEnded: onlyEnded) else {
         throw StateStoreError.leaseNotFound(lease)
       }
+      removed.withLock { $0 = entry }
       staging.endLease(lease)
       leaseChanges.append(.delete(lease))
       return staging.revision

@@ -1,8 +1,8 @@
 import GRDB
 import StateStore
 
-/// The tables of the state file, as an ordered list of steps. A step is never changed once it has been
-/// released; a new one is added behind it, together with a fixture of the file before it.
+/// The tables of the state file, as an ordered list of steps. A step is never changed once it has
+/// been released; a new one is added behind it, together with a fixture of the file before it.
 struct Schema: Sendable {
   /// Marks the file as ours: "MART".
   static let applicationID: Int64 = 0x4D41_5254
@@ -12,10 +12,10 @@ struct Schema: Sendable {
 
   /// What this version of the program writes.
   ///
-  /// `changes` has one row for each change that history still holds, and for each living record the row
-  /// of its last change. Its id is the revision shifted left by `rowBits`, plus the change's place in
-  /// the transaction. Version 0 marks a deletion. `previous` is the revision of the row that
-  /// the change supersedes, 0 for none.
+  /// `changes` has one row for each change that history still holds, and for each living record the
+  /// row of its last change. Its id is the revision shifted left by `rowBits`, plus the change's
+  /// place in the transaction. Version 0 marks a deletion. `previous` is the revision of the row
+  /// that the change supersedes, 0 for none.
   static let current = Schema(migrations: [
     """
     CREATE TABLE changes (

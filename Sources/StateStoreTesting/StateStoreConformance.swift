@@ -27,7 +27,8 @@ package struct ConformanceViolation: Error, CustomStringConvertible {
   package let description: String
 }
 
-/// One thing that every store must do. Only uses the protocol, and revisions relative to the one it finds.
+/// One thing that every store must do. Only uses the protocol, and revisions relative to the one it
+/// finds.
 package struct ConformanceCase: Sendable, CustomStringConvertible {
   /// What the store must do.
   package let description: String

@@ -68,7 +68,8 @@ struct CrashTests {
     }
   }
 
-  /// Runs the `child` test in a process of its own and kills it after it has answered this many times.
+  /// Runs the `child` test in a process of its own and kills it after it has answered this many
+  /// times.
   private func answersOfChild(
     path: String, killedAfter limit: Int
   ) async throws -> [(writer: Int, number: Int)] {
