@@ -29,18 +29,21 @@ final class RuntimeFixture: Sendable {
     current = Mutex(try await Self.makeRuntime(folder, cgroupParent))
   }
 
-  static func makeRuntime(_ folder: String, _ parent: String) async throws -> ContainerRuntime {
+  static func makeRuntime(
+    _ folder: String, _ parent: String, _ change: (inout RuntimeConfiguration) -> Void = { _ in }
+  ) async throws -> ContainerRuntime {
     var logger = Logger(label: "test")
     logger.logLevel = .warning
-    return try await ContainerRuntime(
-      configuration: RuntimeConfiguration(
-        execRoot: folder + "/exec", cgroupParent: parent, logger: logger))
+    var configuration = RuntimeConfiguration(
+      execRoot: folder + "/exec", cgroupParent: parent, logger: logger)
+    change(&configuration)
+    return try await ContainerRuntime(configuration: configuration)
   }
 
   /// Forgets the runtime as a killed daemon would, and makes another one.
-  func restart() async throws {
+  func restart(_ change: (inout RuntimeConfiguration) -> Void = { _ in }) async throws {
     runtime.shutDown()
-    let new = try await Self.makeRuntime(folder, cgroupParent)
+    let new = try await Self.makeRuntime(folder, cgroupParent, change)
     current.withLock { $0 = new }
   }
 
@@ -57,7 +60,8 @@ final class RuntimeFixture: Sendable {
       "wc", "stat", "sysctl", "tr", "test", "mkdir", "mknod", "readlink",
     ]
     for applet in applets { symlink("busybox", root + "/bin/" + applet) }
-    try write("root:x:0:0:root:/root:/bin/sh\nuser:x:1000:1000::/home/user:/bin/sh\n",
+    try write(
+      "root:x:0:0:root:/root:/bin/sh\nuser:x:1000:1000::/home/user:/bin/sh\n",
       root + "/etc/passwd")
     try write("root:x:0:\nuser:x:1000:\nextra:x:2000:user\n", root + "/etc/group")
   }

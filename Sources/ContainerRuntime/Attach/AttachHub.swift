@@ -26,7 +26,6 @@ final class AttachHub: Sendable {
     var inputClosed = false
     var streams: [ObjectIdentifier: AttachStream] = [:]
     var writers: [CheckedContinuation<Void, Never>] = []
-    var pausedSince: ContinuousClock.Instant?
   }
 
   /// The end of one client's input closes the container's.
@@ -133,18 +132,20 @@ final class AttachHub: Sendable {
 
   private func pause(_ state: inout State) {
     state.isReadPaused = true
-    state.pausedSince = .now
     updateInterest(state)
   }
 
   /// Called by a reader whose queue has room again.
   func readerHasRoom() {
     state.withLock { state in
-      guard state.isReadPaused, !state.streams.values.contains(where: \.isFull) else { return }
-      state.isReadPaused = false
-      state.pausedSince = nil
-      updateInterest(state)
+      goOnReading(&state)
     }
+  }
+
+  private func goOnReading(_ state: inout State) {
+    guard state.isReadPaused, !state.streams.values.contains(where: \.isFull) else { return }
+    state.isReadPaused = false
+    updateInterest(state)
   }
 
   private func updateInterest(_ state: State) {
@@ -157,16 +158,14 @@ final class AttachHub: Sendable {
   /// Drops readers that have held up the others for too long.
   func cutOffSlowReaders() {
     state.withLock { state in
-      guard let since = state.pausedSince, state.streams.count > 1,
-        since.duration(to: .now) > patience
-      else { return }
-      for (key, reader) in state.streams where reader.isFull {
+      guard state.isReadPaused, state.streams.count > 1 else { return }
+      let stuck = state.streams.filter { $0.value.isStuck(after: patience) }
+      guard !stuck.isEmpty, stuck.count < state.streams.count else { return }
+      for (key, reader) in stuck {
         state.streams.removeValue(forKey: key)
         reader.finish()
       }
-      state.isReadPaused = false
-      state.pausedSince = nil
-      updateInterest(state)
+      goOnReading(&state)
     }
   }
 
@@ -176,10 +175,8 @@ final class AttachHub: Sendable {
       guard state.streams.removeValue(forKey: ObjectIdentifier(stream)) != nil else { return }
       if state.streams.isEmpty && (!closesInput || state.inputClosed) {
         disconnect(&state)
-      } else if state.isReadPaused, !state.streams.values.contains(where: \.isFull) {
-        state.isReadPaused = false
-        state.pausedSince = nil
-        updateInterest(state)
+      } else {
+        goOnReading(&state)
       }
     }
   }
@@ -196,7 +193,6 @@ final class AttachHub: Sendable {
     AttachReactor.shared.remove(state.token, socket: socket.rawValue)
     socket.close()
     state.socket = nil
-    state.pausedSince = nil
     for writer in state.writers { writer.resume() }
     state.writers = []
   }

@@ -13,6 +13,8 @@ package final class AttachStream: Sendable {
     var segments = CircularBuffer<Segment>()
     var waitingBytes = 0
     var isFinished = false
+    /// Since when the queue has been full.
+    var fullSince: ContinuousClock.Instant?
     var waiter: CheckedContinuation<Void, Never>?
   }
 
@@ -31,6 +33,11 @@ package final class AttachStream: Sendable {
   /// Whether the queue is full.
   var isFull: Bool { state.withLock { $0.waitingBytes >= Self.highWater } }
 
+  /// Whether the queue has been full for longer than `patience`.
+  func isStuck(after patience: Duration) -> Bool {
+    state.withLock { $0.fullSince.map { $0.duration(to: .now) > patience } ?? false }
+  }
+
   /// Queues a copy of `bytes`; true when the queue is full now.
   func append(_ bytes: UnsafeRawBufferPointer, from stream: OutputStream) -> Bool {
     state.withLock { state in
@@ -47,7 +54,9 @@ package final class AttachStream: Sendable {
         state.segments.append(Segment(stream: stream, bytes: buffer))
       }
       state.waitingBytes += bytes.count
-      return state.waitingBytes >= Self.highWater
+      guard state.waitingBytes >= Self.highWater else { return false }
+      state.fullSince = state.fullSince ?? .now
+      return true
     }
   }
 
@@ -122,6 +131,7 @@ package final class AttachStream: Sendable {
       guard let segment = state.segments.popFirst() else { return nil }
       let before = state.waitingBytes
       state.waitingBytes -= segment.bytes.readableBytes
+      if state.waitingBytes < Self.highWater { state.fullSince = nil }
       return (segment, before >= Self.lowWater && state.waitingBytes < Self.lowWater)
     }
   }
@@ -133,6 +143,7 @@ package final class AttachStream: Sendable {
       let hasRoom = state.waitingBytes >= Self.lowWater
       state.segments = CircularBuffer()
       state.waitingBytes = 0
+      state.fullSince = nil
       return (segments, hasRoom)
     }
   }

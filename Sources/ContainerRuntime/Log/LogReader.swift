@@ -52,7 +52,9 @@ final class LogReader: Sendable {
   // MARK: reading
 
   /// One chunk; nil when there is nothing now, with `isFinished` set when there never will be.
-  private func read<Result: Sendable>(_ transform: (inout LogFraming.Chunk) -> Result) throws -> Result? {
+  private func read<Result: Sendable>(_ transform: (inout LogFraming.Chunk) -> Result) throws
+    -> Result?
+  {
     try state.withLock { state in
       if !state.isOpened {
         state.isOpened = true

@@ -15,12 +15,20 @@ final class LogRotator: Sendable {
     var settings: LogSettings
     var folder: String
     var subscription: FileWatcher.Subscription?
-    var isPending = false
   }
 
-  private static let interval: Duration = .milliseconds(50)
+  private struct State {
+    var entries: [String: Entry] = [:]
+    var pending: Set<String> = []
+    /// Wakes the thread.
+    var bell: Descriptor?
+    var isStopped = false
+  }
+
+  /// Microseconds between two looks.
+  private static let pause: UInt32 = 50_000
   private let logger: Logger
-  private let entries = Mutex<[String: Entry]>([:])
+  private let state = Mutex(State())
 
   init(logger: Logger) { self.logger = logger }
 
@@ -33,7 +41,7 @@ final class LogRotator: Sendable {
   /// Watches over the log of a running container whose monitor has its sockets in `folder`.
   func add(_ id: String, _ settings: LogSettings, folder: String) {
     guard settings.driver != .none, settings.maximumSize != nil else { return }
-    entries.withLock { $0[id] = Entry(settings: settings, folder: folder) }
+    state.withLock { $0.entries[id] = Entry(settings: settings, folder: folder) }
     if !Paths.exists(settings.path) {
       // A daemon was killed between renaming the file and telling conmon.
       reopen(id, folder)
@@ -44,25 +52,29 @@ final class LogRotator: Sendable {
 
   /// Stops watching over a container's log.
   func remove(_ id: String) {
-    let entry = entries.withLock { $0.removeValue(forKey: id) }
+    let entry = state.withLock { $0.entries.removeValue(forKey: id) }
     if let subscription = entry?.subscription { FileWatcher.shared.end(subscription) }
   }
 
   /// Stops watching over all.
   func stop() {
-    for id in entries.withLock({ Array($0.keys) }) { remove(id) }
+    for id in state.withLock({ Array($0.entries.keys) }) { remove(id) }
+    state.withLock { state in
+      state.isStopped = true
+      if let bell = state.bell { eventfd_write(bell.rawValue, 1) }
+    }
   }
 
   private func subscribe(_ id: String) {
-    guard let entry = entries.withLock({ $0[id] }) else { return }
+    guard let entry = state.withLock({ $0.entries[id] }) else { return }
     if let old = entry.subscription { FileWatcher.shared.end(old) }
     do {
       let new = try FileWatcher.shared.subscribe(to: entry.settings.path) { [weak self] in
         self?.schedule(id)
       }
-      let isKnown = entries.withLock { entries in
-        entries[id]?.subscription = new
-        return entries[id] != nil
+      let isKnown = state.withLock { state in
+        state.entries[id]?.subscription = new
+        return state.entries[id] != nil
       }
       if !isKnown { FileWatcher.shared.end(new) }
     } catch {
@@ -73,25 +85,78 @@ final class LogRotator: Sendable {
 
   /// Has the length looked at soon, once for any number of writes.
   private func schedule(_ id: String) {
-    let isDue = entries.withLock { entries in
-      guard let entry = entries[id], !entry.isPending else { return false }
-      entries[id]?.isPending = true
-      return true
-    }
-    guard isDue else { return }
-    Task.detached { [weak self] in
-      try? await Task.sleep(for: Self.interval)  // nobody cancels it
-      guard let self else { return }
-      try? await BlockingPool.shared.run { self.check(id) }  // likewise
+    state.withLock { state in
+      guard state.entries[id] != nil else { return }
+      state.pending.insert(id)
+      if let bell = state.bell {
+        eventfd_write(bell.rawValue, 1)
+      } else {
+        startThread(&state)
+      }
     }
   }
 
-  private func check(_ id: String) {
-    let entry = entries.withLock { entries in
-      entries[id]?.isPending = false
-      return entries[id]
+  /// Starts the thread that looks, with the first container that has a limit. A thread of its own is
+  /// not kept from looking when all others are busy.
+  private func startThread(_ state: inout State) {
+    let number = eventfd(1, Int32(EFD_CLOEXEC))
+    guard number >= 0 else {
+      logger.error("cannot rotate logs", metadata: ["error": "\(SystemError.last("eventfd"))"])
+      return
     }
-    guard let entry, let limit = entry.settings.maximumSize else { return }
+    let bell = Descriptor(owning: number)
+    state.bell = bell
+    let thread = Thread(rotator: self, bell: bell)
+    let opaque = Unmanaged.passRetained(thread).toOpaque()
+    var handle = pthread_t()
+    let status = pthread_create(
+      &handle, nil,
+      { argument in
+        guard let argument else { return nil }
+        Unmanaged<Thread>.fromOpaque(argument).takeRetainedValue().loop()
+        return nil
+      }, opaque)
+    if status == 0 {
+      pthread_detach(handle)
+    } else {
+      Unmanaged<Thread>.fromOpaque(opaque).release()
+      state.bell = nil
+    }
+  }
+
+  private final class Thread {
+    private weak var rotator: LogRotator?
+    private let bell: Descriptor
+
+    init(rotator: LogRotator, bell: Descriptor) {
+      self.rotator = rotator
+      self.bell = bell
+    }
+
+    func loop() {
+      while true {
+        var count: eventfd_t = 0
+        let status = retryingInterrupts { Int(eventfd_read(bell.rawValue, &count)) }
+        guard status == 0, let rotator, rotator.checkPending() else { return }
+        usleep(LogRotator.pause)
+      }
+    }
+  }
+
+  /// Looks at the logs that were written to; false when the rotator was stopped.
+  private func checkPending() -> Bool {
+    let (pending, isStopped) = state.withLock { state in
+      defer { state.pending = [] }
+      return (state.pending, state.isStopped)
+    }
+    guard !isStopped else { return false }
+    for id in pending { check(id) }
+    return true
+  }
+
+  private func check(_ id: String) {
+    guard let entry = state.withLock({ $0.entries[id] }), let limit = entry.settings.maximumSize
+    else { return }
     var information = stat()
     guard stat(entry.settings.path, &information) == 0, information.st_size > limit else { return }
     rotate(id, entry, from: information.st_ino)
@@ -111,6 +176,8 @@ final class LogRotator: Sendable {
       usleep(500)
     }
     subscribe(id)
+    // What was written before the new file was watched.
+    schedule(id)
   }
 
   private func reopen(_ id: String, _ folder: String) {

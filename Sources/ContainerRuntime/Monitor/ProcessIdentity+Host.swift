@@ -20,14 +20,15 @@ extension ProcessIdentity {
     return fields.count > 19 ? UInt64(fields[19]) : nil
   }
 
-  /// A descriptor for the process, or nil if it has ended (a later process with its id does not count).
+  /// A descriptor for the process, or nil if it has ended: a later process with its id does not
+  /// count, nor one that only waits for its parent to take notice.
   func open() -> Descriptor? {
     let number = martlet_pidfd_open(pid)
     guard number >= 0 else { return nil }
     let descriptor = Descriptor(owning: number)
     // Compared after opening: from now on the descriptor means this very process.
     guard let now = try? ProcessIdentity(current: pid), now == self else { return nil }  // gone
-    return descriptor
+    return descriptor.waitForExit(milliseconds: 0) ? nil : descriptor
   }
 
   /// Whether the process is there and is not a zombie.

@@ -93,7 +93,8 @@ struct DeviceBuilder {
     }
     return .init(
       type: type, path: containerPath, major: Int64(martlet_major(UInt64(information.st_rdev))),
-      minor: Int64(martlet_minor(UInt64(information.st_rdev))), fileMode: information.st_mode & 0o7777,
+      minor: Int64(martlet_minor(UInt64(information.st_rdev))),
+      fileMode: information.st_mode & 0o7777,
       uid: information.st_uid, gid: information.st_gid)
   }
 

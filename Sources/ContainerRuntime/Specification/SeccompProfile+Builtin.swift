@@ -1,4 +1,5 @@
 import OCI
+
 extension SeccompProfile {
   /// The usual allow-list: calls that containers need and that cannot harm the host, some of them
   /// only with a capability or on an architecture. What is not listed fails with `EPERM`.
