@@ -28,14 +28,6 @@ final class Firewall: Sendable {
     try NFTablesContext().run("add table inet \(table); delete table inet \(table)")
   }
 
-  /// Whether another program's chain drops what is forwarded, which no rule of ours can undo.
-  static func hasForeignForwardDrop() -> Bool {
-    guard let context = try? NFTablesContext(),  // only asked for a warning
-      let text = try? context.run("list chain ip filter FORWARD")  // usually there is none
-    else { return false }
-    return text.contains("policy drop")
-  }
-
   /// Adds and removes elements, by set, in one transaction. Blocks.
   ///
   /// Elements to be removed that are not there do not disturb the others.
@@ -118,8 +110,9 @@ enum FirewallRules {
   static let masquerading = "masquerading"
   /// Bridges whose containers may talk to one another, each paired with itself.
   static let open = "open"
-  /// All bridges, each paired with itself.
-  static let hairpin = "hairpin"
+  /// All bridges, each with its subnets.
+  static let local4 = "local4"
+  static let local6 = "local6"
   /// Published ports of one host address, and of all addresses.
   static let ports4 = "ports4"
   static let any4 = "any4"
@@ -128,7 +121,7 @@ enum FirewallRules {
 
   /// All sets and maps.
   static let sets = [
-    bridges, internals, masquerading, open, hairpin, ports4, any4, ports6, any6,
+    bridges, internals, masquerading, open, local4, local6, ports4, any4, ports6, any6,
   ]
 
   /// The table in nft's language: applied to a table that is there already it replaces the rules in
@@ -140,7 +133,8 @@ enum FirewallRules {
         set internal { type ifname; }
         set masquerading { type ifname; }
         set open { type ifname . ifname; }
-        set hairpin { type ifname . ifname; }
+        set local4 { type ifname . ipv4_addr; flags interval; }
+        set local6 { type ifname . ipv6_addr; flags interval; }
         map ports4 {
           type ipv4_addr . inet_proto . inet_service : ipv4_addr . inet_service;
         }
@@ -193,7 +187,8 @@ enum FirewallRules {
       }
       chain postrouting {
         oifname @bridges ip saddr 127.0.0.0/8 masquerade
-        ct status dnat iifname . oifname @hairpin masquerade
+        ct status dnat oifname . ip saddr @local4 masquerade
+        ct status dnat oifname . ip6 saddr @local6 masquerade
         iifname @masquerading oifname != @bridges masquerade
       }
     }
@@ -202,12 +197,17 @@ enum FirewallRules {
 
   /// The elements that make `bridge` what its network is.
   static func elements(
-    bridge: String, isInternal: Bool, masquerade: Bool, isOpen: Bool
+    bridge: String, subnets: [Subnet], isInternal: Bool, masquerade: Bool, isOpen: Bool
   ) -> [String: [NFTablesElement]] {
     let name = NFTablesElement.interfaceName(bridge)
     let single = [NFTablesElement(key: name)]
     let pair = [NFTablesElement(key: name + name)]
-    var result = [bridges: single, hairpin: pair]
+    var result = [bridges: single]
+    for subnet in subnets {
+      let element = NFTablesElement(
+        key: name + subnet.network.bytes, end: name + subnet.last.bytes)
+      result[subnet.isIPv6 ? local6 : local4, default: []].append(element)
+    }
     if isOpen { result[open] = pair }
     if isInternal {
       result[internals] = single

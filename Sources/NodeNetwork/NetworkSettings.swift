@@ -27,7 +27,8 @@ extension NetworkRecord {
         settings.masquerade = try flag(key, value)
       case "com.docker.network.bridge.host_binding_ipv4":
         guard value.isEmpty || IPAddress(value)?.isIPv6 == false else { throw bad(key, value) }
-        settings.hostBinding = IPAddress(value)
+        // 0.0.0.0 is what clients write for "nothing in particular", IPv6 included.
+        settings.hostBinding = IPAddress(value).flatMap { $0.isUnspecified ? nil : $0 }
       case "com.docker.network.driver.mtu":
         guard let mtu = Int(value), mtu == 0 || (68...65535).contains(mtu) else {
           throw bad(key, value)

@@ -45,10 +45,18 @@ extension NodeNetwork {
     try RouteSocket().perform { changes in
       changes.addPair(near, peer: far)
       changes.set(hostName, settings)
-      if !plan.network.settings.interContainerCommunication {
+      // Where the rules see bridged frames they say who may talk to whom, and let published
+      // ports be reached from neighbours, which an isolated port could not be.
+      if !plan.network.settings.interContainerCommunication, !NodeNetwork.rulesSeeBridgedFrames {
         changes.isolatePort(named: hostName)
       }
     }
+  }
+
+  /// Whether frames between ports of a bridge pass the rules (br_netfilter). Blocks.
+  static var rulesSeeBridgedFrames: Bool {
+    // No such setting: no such module.
+    (try? Sysctl.read("net/bridge/bridge-nf-call-iptables")) == "1"  // see above
   }
 
   private func makeMacvlan(_ plan: EndpointPlan) throws {

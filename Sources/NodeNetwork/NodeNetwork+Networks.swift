@@ -132,7 +132,8 @@ extension NodeNetwork {
       if present == nil {
         var link = RouteChanges.NewLink(name: name)
         // A fixed address: a bridge otherwise takes that of a port, which comes and goes.
-        link.hardwareAddress = HardwareAddress.random().bytes
+        // Always the same one: containers that outlive the bridge remember it.
+        link.hardwareAddress = HardwareAddress(for: network.anyAddress).bytes
         link.mtu = network.settings.mtu
         try routes.perform { $0.addBridge(link) }
       }
@@ -149,6 +150,7 @@ extension NodeNetwork {
       }
       try prepareKernel(for: record, bridge: name)
       try firewall.update(adding: elements(of: network))
+      passForeignForwarding(adding: name)
       return index
     } catch {
       unrealize(record, network.settings, deleteLink: present == nil)
@@ -162,9 +164,25 @@ extension NodeNetwork {
       return [:]
     }
     return FirewallRules.elements(
-      bridge: bridge, isInternal: network.record.isInternal,
+      bridge: bridge, subnets: network.record.subnets, isInternal: network.record.isInternal,
       masquerade: masquerades(network.settings),
       isOpen: network.settings.interContainerCommunication)
+  }
+
+  /// Keeps other programs' rules from dropping what our bridges forward; reports what fails, since
+  /// those rules are not ours to rely on.
+  func passForeignForwarding(adding: String? = nil, removing: String? = nil) {
+    let bridges = state.withLock { state in
+      state.networks.values.filter { $0.record.driver == .bridge }.compactMap(\.record.interface)
+    }
+    let wanted = Set(bridges + [adding].compactMap { $0 }).subtracting([removing].compactMap { $0 })
+    do {
+      try ForeignForwarding(owner: configuration.tableName).pass(wanted)
+    } catch {
+      logger.warning(
+        "another program's FORWARD chain may drop traffic of bridges",
+        metadata: ["error": "\(error)"])
+    }
   }
 
   private func prepareKernel(for record: NetworkRecord, bridge: String) throws {
@@ -188,10 +206,13 @@ extension NodeNetwork {
     var settings = RouteChanges.LinkSettings()
     settings.alias = linkAlias(record.id)
     if record.options["parent"] == nil || record.options["parent"] == "" {
-      try routes.perform { changes in
-        changes.addDummy(link)
-        changes.set(name, settings)
+      do {
+        try routes.perform { $0.addDummy(link) }
+      } catch let failure as NetlinkFailure where failure.errno == EOPNOTSUPP {
+        // A kernel without dummy links has bridges; one without ports leads nowhere as well.
+        try routes.perform { $0.addBridge(link) }
       }
+      try routes.perform { $0.set(name, settings) }
       return
     }
     let parts = name.split(separator: ".", maxSplits: 1, omittingEmptySubsequences: false)
@@ -219,9 +240,10 @@ extension NodeNetwork {
         try firewall.update(
           adding: [:],
           removing: FirewallRules.elements(
-            bridge: name, isInternal: record.isInternal, masquerade: masquerades(settings),
-            isOpen: settings.interContainerCommunication))
+            bridge: name, subnets: record.subnets, isInternal: record.isInternal,
+            masquerade: masquerades(settings), isOpen: settings.interContainerCommunication))
       }
+      if record.driver == .bridge { passForeignForwarding(removing: name) }
       let routes = try RouteSocket()
       // A bridge or parent that was there before us has no note of ours and stays.
       if deleteLink, let link = try routes.link(named: name),
@@ -240,6 +262,12 @@ extension NodeNetwork {
 }
 
 extension NetworkState {
+  /// An address that is this network's alone.
+  var anyAddress: IPAddress {
+    gatewayAddresses.first { !$0.address.isIPv6 }?.address ?? gatewayAddresses.first?.address
+      ?? IPAddress(value: UInt128(id.prefix(8), radix: 16) ?? 0, isIPv6: false)
+  }
+
   /// What the bridge itself is called by: the gateways, internal networks' too.
   var gatewayAddresses: [InterfaceAddress] {
     zip(pools, record.ipam).compactMap { pool, configuration in

@@ -90,7 +90,14 @@ extension NodeNetwork {
     exposed.ports = bindings
     let elements = portElements(exposed)
     if !elements.isEmpty {
-      try await BlockingPool.shared.run { try self.firewall.update(adding: elements) }
+      try await BlockingPool.shared.run {
+        try self.firewall.update(adding: elements)
+        // Where addresses of bridged frames are translated, what a container sends to its own
+        // published port has to go back out of the port it came from.
+        if let port = endpoint.hostInterfaceName, NodeNetwork.rulesSeeBridgedFrames {
+          try RouteSocket().perform { $0.allowHairpin(onPort: port) }
+        }
+      }
     }
     for binding in bindings where binding.proto == .tcp && binding.hostAddress.isIPv6 {
       guard let target = endpoint.ipv4Address ?? endpoint.ipv6Address,

@@ -29,21 +29,9 @@ extension NodeNetwork {
       await restorePublishedPorts()
       try await BlockingPool.shared.run { try self.firewall.reconcile(self.desiredElements()) }
       await reopenResolvers()
-      if await foreignForwardDrop() {
-        logger.warning(
-          """
-          another program's FORWARD chain drops by default: traffic to and from containers on \
-          bridges may not pass
-          """)
-      }
     } catch {
       throw NodeNetworkError.wrapping(error, "failed to set up the networks of this node")
     }
-  }
-
-  private func foreignForwardDrop() async -> Bool {
-    // Only asked for a warning: a failure is an answer too.
-    (try? await BlockingPool.shared.run { Firewall.hasForeignForwardDrop() }) ?? false
   }
 
   private func storedNetworks() async throws -> [NetworkRecord] {

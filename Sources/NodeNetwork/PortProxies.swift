@@ -1,4 +1,3 @@
-import CLinux
 import Glibc
 import Host
 import NIOCore
@@ -18,7 +17,7 @@ final class PortProxies: Sendable {
     let address = try SocketAddress(
       ipAddress: target.description, port: Int(binding.containerPort))
     // The reservation keeps its own descriptor of the same socket.
-    let copy = try checked("dup", nil, martlet_duplicate(socket.rawValue))
+    let copy = try checked("dup", nil, fcntl(socket.rawValue, F_DUPFD_CLOEXEC, 3))
     let channel = try await ServerBootstrap(group: MultiThreadedEventLoopGroup.singleton)
       .childChannelOption(.allowRemoteHalfClosure, value: true)
       .childChannelOption(.autoRead, value: false)

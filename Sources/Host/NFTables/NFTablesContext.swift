@@ -14,10 +14,15 @@ package final class NFTablesContext: Sendable {
   private let lock: Mutex<Context>
 
   /// Opens a context in the calling thread's network namespace.
+  /// - Parameter json: whether what commands print is JSON (libnftables-json(5)), with handles.
   /// - Throws: `NFTablesError`.
-  package init() throws {
+  package init(json: Bool = false) throws {
     guard let pointer = nft_ctx_new(UInt32(NFT_CTX_DEFAULT)) else {
       throw NFTablesError(message: "cannot open a context of libnftables", text: "")
+    }
+    if json {
+      nft_ctx_output_set_flags(
+        pointer, UInt32(NFT_CTX_OUTPUT_JSON | NFT_CTX_OUTPUT_HANDLE))
     }
     nft_ctx_buffer_output(pointer)
     nft_ctx_buffer_error(pointer)

@@ -60,6 +60,7 @@ package struct NFTablesSocket: Sendable {
     }
     return NFTablesElement(
       key: value(Int(NFTA_SET_ELEM_KEY.rawValue)) ?? [],
+      end: value(Int(NFTA_SET_ELEM_KEY_END.rawValue)),
       data: value(Int(NFTA_SET_ELEM_DATA.rawValue)))
   }
 }
@@ -76,12 +77,15 @@ package enum NFTablesFamily: UInt8, Sendable {
 package struct NFTablesElement: Sendable, Hashable {
   /// The key's fields, each filled up to a multiple of four bytes.
   package var key: [UInt8]
+  /// The last key of an interval, which itself belongs to it; nil if the element is no interval.
+  package var end: [UInt8]?
   /// The data's fields, likewise; nil in a set.
   package var data: [UInt8]?
 
   /// An element of these bytes.
-  package init(key: [UInt8], data: [UInt8]? = nil) {
+  package init(key: [UInt8], end: [UInt8]? = nil, data: [UInt8]? = nil) {
     self.key = key
+    self.end = end
     self.data = data
   }
 
@@ -220,6 +224,11 @@ package struct NFTablesTransaction: Sendable {
         list.nested(NFTA_LIST_ELEM.rawValue) { item in
           item.nested(NFTA_SET_ELEM_KEY.rawValue) {
             $0.attribute(NFTA_DATA_VALUE.rawValue, element.key)
+          }
+          if let end = element.end {
+            item.nested(NFTA_SET_ELEM_KEY_END.rawValue) {
+              $0.attribute(NFTA_DATA_VALUE.rawValue, end)
+            }
           }
           guard let data = element.data else { return }
           item.nested(NFTA_SET_ELEM_DATA.rawValue) {

@@ -141,12 +141,21 @@ package struct RouteChanges: Sendable {
 
   /// Keeps a port of a bridge from reaching other ports that are kept so.
   package mutating func isolatePort(named name: String) {
-    add("isolate port", Int(RTM_SETLINK)) { buffer in
-      buffer.append(UInt32(AF_BRIDGE))
-      buffer.append([UInt8](repeating: 0, count: 12))
+    setPort(named: name, "isolate port", IFLA_BRPORT_ISOLATED)
+  }
+
+  /// Lets a bridge send frames back out of the port they came from.
+  package mutating func allowHairpin(onPort name: String) {
+    setPort(named: name, "allow hairpin", IFLA_BRPORT_MODE)
+  }
+
+  private mutating func setPort(named name: String, _ operation: String, _ attribute: Int) {
+    add("\(operation) \(name)", Int(RTM_NEWLINK)) { buffer in
+      RouteChanges.writeHeader(index: 0, to: &buffer, flags: 0)
       buffer.attribute(IFLA_IFNAME, text: name)
-      buffer.nested(IFLA_PROTINFO) {
-        $0.attribute(IFLA_BRPORT_ISOLATED, number: UInt8(1))
+      buffer.nested(IFLA_LINKINFO) { information in
+        information.attribute(IFLA_INFO_SLAVE_KIND, text: "bridge")
+        information.nested(IFLA_INFO_SLAVE_DATA) { $0.attribute(attribute, number: UInt8(1)) }
       }
     }
   }
