@@ -8,6 +8,8 @@ let strict: [SwiftSetting] = [
   .enableUpcomingFeature("MemberImportVisibility"),
   .enableUpcomingFeature("InternalImportsByDefault"),
   .treatAllWarnings(as: .error),
+  // Tests are built in the one configuration that is built at all: the one that is shipped.
+  .unsafeFlags(["-enable-testing"], .when(configuration: .release)),
 ]
 
 let log = Target.Dependency.product(name: "Logging", package: "swift-log")
@@ -27,7 +29,6 @@ let httpTypes = Target.Dependency.product(name: "HTTPTypes", package: "swift-htt
 let nioHTTPTypes = Target.Dependency.product(name: "NIOHTTPTypes", package: "swift-nio-extras")
 let nioHTTPTypesHTTP1 = Target.Dependency.product(
   name: "NIOHTTPTypesHTTP1", package: "swift-nio-extras")
-let grdb = Target.Dependency.product(name: "GRDB", package: "GRDB.swift")
 let arguments = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
 let unixSignals = Target.Dependency.product(
   name: "UnixSignals", package: "swift-service-lifecycle")
@@ -72,7 +73,6 @@ let package = Package(
     .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
     .package(url: "https://github.com/apple/swift-nio-extras", from: "1.35.2"),
     .package(url: "https://github.com/apple/swift-nio-ssl", from: "2.37.6"),
-    .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
     .package(
       url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.1", traits: []),
     .package(url: "https://github.com/swift-server/async-http-client", from: "1.37.0", traits: []),
@@ -83,6 +83,7 @@ let package = Package(
     .systemLibrary(name: "CNetlink", pkgConfig: "libnl-route-3.0"),
     .systemLibrary(name: "CNFTables", pkgConfig: "libnftables"),
     .systemLibrary(name: "CArchive", pkgConfig: "libarchive"),
+    .systemLibrary(name: "CSQLite", pkgConfig: "sqlite3"),
     .systemLibrary(name: "CZlib", pkgConfig: "zlib"),
     .systemLibrary(name: "CZstd", pkgConfig: "libzstd"),
     .target(name: "CLinux"),
@@ -96,7 +97,7 @@ let package = Package(
       ]),
     module("DaemonConfiguration", [log]),
     module("StateStore", []),
-    module("StateStoreSQLite", ["StateStore", grdb]),
+    module("StateStoreSQLite", ["StateStore", "CSQLite"]),
     module("StateStoreTesting", ["StateStore"]),
     module(
       "Transport",

@@ -113,8 +113,7 @@ package final class SQLiteStateStore: StateStore {
     await withCheckedContinuation { continuation in
       commits.close { file in
         self.core.close()
-        // Whatever was answered is on the disk; the next opening recovers what is in the log.
-        try? file?.close()
+        file?.close()
         continuation.resume()
       }
     }

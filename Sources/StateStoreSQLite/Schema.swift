@@ -1,4 +1,3 @@
-import GRDB
 import StateStore
 
 /// The tables of the state file, as an ordered list of steps. A step is never changed once it has
@@ -41,10 +40,10 @@ struct Schema: Sendable {
 
   /// Takes the steps that the file has not taken yet, each in a transaction. Throws `newerSchema`
   /// when it has taken more than there are, and `corrupt` when it is some other program's.
-  func migrate(_ database: Database) throws {
-    let application = try Int64.fetchOne(database, sql: "PRAGMA application_id") ?? 0
-    let version = try Int.fetchOne(database, sql: "PRAGMA user_version") ?? 0
-    let isEmpty = try Int.fetchOne(database, sql: "SELECT count(*) FROM sqlite_master") == 0
+  func migrate(_ database: SQLiteConnection) throws {
+    let application = try database.number("PRAGMA application_id") ?? 0
+    let version = Int(try database.number("PRAGMA user_version") ?? 0)
+    let isEmpty = try database.number("SELECT count(*) FROM sqlite_master") == 0
     guard application == Schema.applicationID || (isEmpty && version == 0) else {
       throw StateStoreError(.corrupt, "the state file belongs to another program")
     }
@@ -54,11 +53,10 @@ struct Schema: Sendable {
         metadata: ["version": "\(version)", "newest known": "\(migrations.count)"])
     }
     for (index, step) in migrations.enumerated().dropFirst(version) {
-      try database.inTransaction(.immediate) {
-        try database.execute(sql: step)
-        try database.execute(sql: "PRAGMA application_id = \(Schema.applicationID)")
-        try database.execute(sql: "PRAGMA user_version = \(index + 1)")
-        return .commit
+      try database.commit { database in
+        try database.runScript(step)
+        try database.run("PRAGMA application_id = \(Schema.applicationID)")
+        try database.run("PRAGMA user_version = \(index + 1)")
       }
     }
   }

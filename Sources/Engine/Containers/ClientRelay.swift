@@ -13,6 +13,9 @@ struct ClientRelay: Sendable {
   /// The keys that leave without ending the process; nil where there is no terminal.
   var detachKeys: DetachKeys?
 
+  /// Done when the process has closed its streams, before the client is told.
+  var onStreamsEnded: @Sendable () async -> Void = {}
+
   /// How a relay ended.
   enum Ending: Sendable {
     /// The process closed its streams.
@@ -38,6 +41,7 @@ struct ClientRelay: Sendable {
       }
       return .streamsEnded
     }
+    if case .streamsEnded = ending { await onStreamsEnded() }
     if ending != .clientLeft {
       try? await connection.finishOutput()  // a client that is gone needs no end of file
     }

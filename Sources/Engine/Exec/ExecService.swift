@@ -78,15 +78,13 @@ package final class ExecService: Sendable {
         record.request.detachKeys.isEmpty
         ? .standard : try DetachKeys(record.request.detachKeys)
     }
-    switch await relay.run() {
-    case .detached: publish("exec_detach", record)
-    case .clientLeft: break
-    case .streamsEnded:
+    relay.onStreamsEnded = { [self] in
       // Clients ask for the exit code as soon as the stream ends: it must be known by then.
       let exit = try? await context.runtime.waitForExecExit(
         containerID: record.container.id, execID: record.id)  // unknown: the exit event tells
       if let exit { finish(exit) }
     }
+    if await relay.run() == .detached { publish("exec_detach", record) }
   }
 
   private func launch(

@@ -1,3 +1,4 @@
+import CLinux
 import Glibc
 
 /// Paths and folders, by plain system calls. All but the pure functions block.

@@ -115,6 +115,9 @@ final class Daemon: Sendable {
         }
         await engine.startByPolicy()
       })
+    // It would describe every service with all it holds.
+    let serviceLogger = DaemonLog(format: configuration.logFormat, level: .warning)
+      .logger(label: "martlet.services")
     let group = ServiceGroup(
       configuration: ServiceGroupConfiguration(
         services: [
@@ -122,7 +125,7 @@ final class Daemon: Sendable {
           .init(service: ReloadOnSignal(daemon: self, parts: parts)),
           .init(service: server),
         ],
-        gracefulShutdownSignals: [.sigterm, .sigint], logger: log.logger(label: "martlet.life")))
+        gracefulShutdownSignals: [.sigterm, .sigint], logger: serviceLogger))
     try await group.run()
   }
 
