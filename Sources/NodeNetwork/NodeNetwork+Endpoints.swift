@@ -18,7 +18,7 @@ extension NodeNetwork {
   /// the network is the host's.
   /// - Throws: `NodeNetworkError` in dockerd's words.
   package func attach(_ request: EndpointRequest) async throws -> EndpointRecord {
-    let claimed = try state.withLock { state in try claimEndpoint(request, in: &state) }
+    let claimed = try await claimEndpoint(request)
     guard let plan = claimed.plan else { return claimed.record }
     do {
       let opened = try await BlockingPool.shared.run { try self.makeInterface(plan) }
@@ -101,6 +101,19 @@ extension NodeNetwork {
           state.sandboxes[containerID]?.endpoints[id] = endpoint
         }
       }
+    }
+  }
+
+  /// Claims an endpoint, waiting for containers on their way out if it wants one of their
+  /// addresses.
+  private func claimEndpoint(
+    _ request: EndpointRequest
+  ) async throws -> (record: EndpointRecord, plan: EndpointPlan?) {
+    do {
+      return try state.withLock { state in try claimEndpoint(request, in: &state) }
+    } catch let error as NodeNetworkError where error.code == .forbidden && reaper.isBusy {
+      await reaper.settle()
+      return try state.withLock { state in try claimEndpoint(request, in: &state) }
     }
   }
 

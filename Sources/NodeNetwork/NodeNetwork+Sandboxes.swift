@@ -13,6 +13,8 @@ extension NodeNetwork {
   /// - Throws: `NodeNetworkError` with code `system`.
   package func createSandbox(containerID: String, dns: DNSSettings) async throws -> String {
     let path = namespaceFolder + "/" + containerID
+    // A container that is started again gets its old addresses only when its old links are gone.
+    await reaper.settle(containerID)
     do {
       let routes = try await BlockingPool.shared.run { try NodeNetwork.makeNamespace(at: path) }
       state.withLock { state in
@@ -26,7 +28,8 @@ extension NodeNetwork {
   }
 
   /// Takes a container off all its networks and lets go of its namespace. What cannot be undone
-  /// now is logged, and undone at the next start.
+  /// now is logged, and undone at the next start. Links and addresses follow shortly after:
+  /// `settle` waits for them.
   package func removeSandbox(containerID: String) async {
     let sandbox = state.withLock { state -> Sandbox? in
       guard let sandbox = state.sandboxes[containerID] else { return nil }
@@ -45,12 +48,6 @@ extension NodeNetwork {
     do {
       try await BlockingPool.shared.run {
         sandbox.routes?.close()
-        let links = endpoints.compactMap(\.hostInterfaceName)
-        if !links.isEmpty {
-          try RouteSocket().perform { changes in
-            for link in links { changes.deleteLink(named: link) }
-          }
-        }
         try NetworkNamespace.delete(at: sandbox.path)
       }
     } catch {
@@ -60,12 +57,21 @@ extension NodeNetwork {
     }
     state.withLock { state in
       for endpoint in endpoints {
-        state.networks[endpoint.networkID]?.releaseAddresses(of: endpoint)
         state.networks[endpoint.networkID]?.endpoints[containerID] = nil
       }
       state.sandboxes[containerID] = nil
     }
+    reaper.delete(endpoints.compactMap(\.hostInterfaceName), of: containerID) { [weak self] in
+      self?.state.withLock { state in
+        for endpoint in endpoints {
+          state.networks[endpoint.networkID]?.releaseAddresses(of: endpoint)
+        }
+      }
+    }
   }
+
+  /// Returns when nothing is left of the containers removed so far.
+  package func settle() async { await reaper.settle() }
 
   /// Containers on the host's own network have endpoints and no namespace.
   private func dropEndpointsWithoutSandbox(containerID: String) {
@@ -100,20 +106,10 @@ extension NodeNetwork {
   /// - Returns: a socket inside.
   private static func makeNamespace(at path: String) throws -> RouteSocket {
     do {
-      try NetworkNamespace.create(at: path)
+      return try NetworkNamespace.createWithLoopback(at: path)
     } catch let error as SystemError where error.errno == EEXIST {
       try NetworkNamespace.delete(at: path)
-      try NetworkNamespace.create(at: path)
-    }
-    do {
-      let routes = try RouteSocket.inside(path)
-      var settings = RouteChanges.LinkSettings()
-      settings.isUp = true
-      try routes.perform { $0.set(index: 1, settings) }
-      return routes
-    } catch {
-      try NetworkNamespace.delete(at: path)
-      throw error
+      return try NetworkNamespace.createWithLoopback(at: path)
     }
   }
 }

@@ -17,6 +17,7 @@ package final class NodeNetwork: Sendable {
   let firewall: Firewall
   let forwarder: DNSForwarder
   let proxies = PortProxies()
+  let reaper: LinkReaper
 
   /// Sets up what `start` will bring to life; touches nothing.
   /// - Parameters:
@@ -31,6 +32,7 @@ package final class NodeNetwork: Sendable {
     self.logger = logger
     ports = PortReservations(ephemeral: configuration.ephemeralPorts ?? kernelEphemeralPorts())
     firewall = Firewall(table: configuration.tableName)
+    reaper = LinkReaper(name: configuration.tableName, logger: logger)
     forwarder = DNSForwarder(hostResolvConf: configuration.hostResolvConf)
   }
 
@@ -40,6 +42,7 @@ package final class NodeNetwork: Sendable {
     let resolvers = state.withLock { $0.sandboxes.values.compactMap(\.resolver) }
     for resolver in resolvers { await resolver.close() }
     await proxies.closeAll()
+    await reaper.settle()
     ports.releaseAll()
   }
 

@@ -1,4 +1,3 @@
-import CLinux
 import Glibc
 import Host
 import Synchronization
@@ -36,7 +35,7 @@ final class PortReservations: Sendable {
   {
     try state.withLock { state in
       var failure: (any Error)?
-      for port in candidates(for: mapping, &state.cursor) {
+      for port in candidates(for: mapping, from: state.cursor) {
         do {
           for address in addresses {
             let binding = PortBinding(
@@ -89,10 +88,14 @@ final class PortReservations: Sendable {
   /// Closes everything.
   func releaseAll() { state.withLock { $0.holders = [:] } }
 
-  private func candidates(for mapping: PortMapping, _ cursor: inout UInt16) -> [UInt16] {
-    if let ports = mapping.hostPorts { return Array(ports) }
-    let start = ephemeral.contains(cursor) ? cursor : ephemeral.lowerBound
-    return Array(start...ephemeral.upperBound) + Array(ephemeral.lowerBound..<start)
+  /// The ports to try, one after the other; random ones go round from where the last was found.
+  private func candidates(for mapping: PortMapping, from cursor: UInt16) -> some Sequence<UInt16> {
+    let all = mapping.hostPorts ?? ephemeral
+    let first = mapping.hostPorts == nil && all.contains(cursor) ? cursor : all.lowerBound
+    let wraps = Int(all.upperBound) - Int(first)
+    return (0..<all.count).lazy.map { step in
+      step <= wraps ? first + UInt16(step) : all.lowerBound + UInt16(step - wraps - 1)
+    }
   }
 
   private func next(after port: UInt16) -> UInt16 {

@@ -44,6 +44,7 @@ import Testing
         EndpointRequest(containerID: id, containerName: "fresh", network: "net"))
       #expect(fresh.ipv4Address != web.endpoints[0].ipv4Address)
       for container in [web.id, id] { await next.removeSandbox(containerID: container) }
+      await next.settle()
       #expect(try await node.hostLinks() == 0)
       #expect(try await node.elements().isEmpty)
       try await next.remove("net")

@@ -131,6 +131,23 @@ package struct RouteChanges: Sendable {
     }
   }
 
+  /// Puts a link in a group; one that is gone already is no error.
+  package mutating func setGroup(named name: String, _ group: UInt32) {
+    add("set group of \(name)", Int(RTM_NEWLINK), tolerating: [ENODEV]) { buffer in
+      RouteChanges.writeHeader(index: 0, to: &buffer, flags: 0)
+      buffer.attribute(IFLA_IFNAME, text: name)
+      buffer.attribute(IFLA_GROUP, number: group)
+    }
+  }
+
+  /// Removes all links of a group at once, which takes no longer than one; none is no error.
+  package mutating func deleteLinks(group: UInt32) {
+    add("delete links", Int(RTM_DELLINK), tolerating: [ENODEV]) { buffer in
+      buffer.append([UInt8](repeating: 0, count: 16))
+      buffer.attribute(IFLA_GROUP, number: group)
+    }
+  }
+
   /// Sets the maximum transmission unit.
   package mutating func setMTU(index: Int32, _ mtu: Int) {
     add("set mtu", Int(RTM_NEWLINK)) { buffer in

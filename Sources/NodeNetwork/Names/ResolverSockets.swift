@@ -1,4 +1,3 @@
-import CLinux
 import Glibc
 import Host
 
@@ -14,6 +13,8 @@ struct ResolverSockets: Sendable {
 
   let datagram: Descriptor
   let stream: Descriptor
+  /// What laid the rules. Closing it at once would wait for the kernel to clear up after them.
+  let rules: NFTablesSocket
 
   /// Opens the sockets and lays the rules. Blocks.
   /// - Throws: `SystemError` or `NetlinkFailure`.
@@ -31,8 +32,9 @@ struct ResolverSockets: Sendable {
           chain: "output", table: table, proto: proto.number, address: address, port: 53,
           to: try SocketName.boundPort(socket.rawValue))
       }
-      try NFTablesSocket().commit(rules)
-      return ResolverSockets(datagram: datagram, stream: stream)
+      let socket = try NFTablesSocket()
+      try socket.commit(rules)
+      return ResolverSockets(datagram: datagram, stream: stream, rules: socket)
     }
   }
 

@@ -8,10 +8,12 @@ import Synchronization
 final class SandboxResolver: Sendable {
   private let datagram: any Channel
   private let stream: any Channel
+  private let rules: NFTablesSocket
 
-  private init(datagram: any Channel, stream: any Channel) {
+  private init(datagram: any Channel, stream: any Channel, rules: NFTablesSocket) {
     self.datagram = datagram
     self.stream = stream
+    self.rules = rules
   }
 
   /// Begins to serve.
@@ -38,7 +40,7 @@ final class SandboxResolver: Sendable {
           }
         }
         .withBoundSocket(sockets.stream.release()).get()
-      return SandboxResolver(datagram: datagram, stream: stream)
+      return SandboxResolver(datagram: datagram, stream: stream, rules: sockets.rules)
     } catch {
       try? await datagram.close()  // the first failure is the one to tell
       throw error
@@ -50,6 +52,7 @@ final class SandboxResolver: Sendable {
     for channel in [datagram, stream] {
       try? await channel.close()  // a channel that is closed already is closed
     }
+    rules.close()
   }
 }
 
