@@ -10,6 +10,8 @@ final class LinkReaper: Sendable {
   private struct Grave {
     var container: String
     var links: [String]
+    /// The container's name server, whose socket of rules may be slow to close.
+    var resolver: SandboxResolver?
     /// What is to be done once the links are gone: addresses become free.
     var finish: @Sendable () -> Void
   }
@@ -33,10 +35,14 @@ final class LinkReaper: Sendable {
   }
 
   /// Has links deleted soon; `finish` runs when they are gone.
-  func delete(_ links: [String], of container: String, finish: @escaping @Sendable () -> Void) {
-    guard !links.isEmpty else { return finish() }
+  func delete(
+    _ links: [String], of container: String, resolver: SandboxResolver?,
+    finish: @escaping @Sendable () -> Void
+  ) {
+    guard !links.isEmpty || resolver != nil else { return finish() }
     state.withLock { state in
-      state.waiting.append(Grave(container: container, links: links, finish: finish))
+      state.waiting.append(
+        Grave(container: container, links: links, resolver: resolver, finish: finish))
       // One worker at a time, which `settle` waits for; it ends when nothing is left.
       if state.worker == nil { state.worker = Task { await self.work() } }
     }
@@ -71,9 +77,10 @@ final class LinkReaper: Sendable {
       let links = graves.flatMap(\.links)
       do {
         try await BlockingPool.shared.run {
+          for grave in graves { grave.resolver?.closeRules() }
           try RouteSocket().perform { changes in
             for link in links { changes.setGroup(named: link, group) }
-            changes.deleteLinks(group: group)
+            if !links.isEmpty { changes.deleteLinks(group: group) }
           }
         }
       } catch {

@@ -5,7 +5,8 @@ import Synchronization
 extension NodeNetwork {
   /// Publishes ports of a container on the host, all of them or none.
   ///
-  /// A mapping without a host address is bound to all addresses of both families.
+  /// A mapping without a host address is bound to all addresses of both families. Internal networks
+  /// and those without bridges publish nothing.
   /// - Returns: what is bound, in the order of the mappings, IPv4 first.
   /// - Throws: `portUnavailable` if a port is taken by a container or another process.
   package func publish(
@@ -13,13 +14,13 @@ extension NodeNetwork {
   ) async throws -> [PortBinding] {
     let found = state.withLock { state in
       state.networks[networkID].flatMap { network in
-        network.endpoints[containerID].map { ($0, network.settings) }
+        network.endpoints[containerID].map { ($0, network.settings, network.record.isInternal) }
       }
     }
-    guard let (endpoint, settings) = found else {
+    guard let (endpoint, settings, isInternal) = found else {
       throw NodeNetworkError(.notFound, "container \(containerID) is not on network \(networkID)")
     }
-    guard !mappings.isEmpty, endpoint.hostInterfaceName != nil else { return [] }
+    guard !mappings.isEmpty, endpoint.hostInterfaceName != nil, !isInternal else { return [] }
     do {
       let bindings = try await BlockingPool.shared.run {
         try self.reserve(mappings, for: endpoint, settings)
@@ -64,6 +65,7 @@ extension NodeNetwork {
     do {
       try await BlockingPool.shared.run {
         try self.firewall.update(adding: [:], removing: self.portElements(endpoint))
+        try NodeNetwork.forgetFlows(of: endpoint.ports)
       }
     } catch {
       logger.warning(
@@ -71,6 +73,12 @@ extension NodeNetwork {
         metadata: ["endpoint": "\(endpoint.id)", "error": "\(error)"])
     }
     ports.release(endpoint.ports, owner: endpoint.id)
+  }
+
+  /// Senders of UDP do not start anew when a port changes hands, so their flows must. Blocks.
+  private static func forgetFlows(of bindings: [PortBinding]) throws {
+    let ports = Set(bindings.filter { $0.proto == .udp }.map(\.hostPort))
+    if !ports.isEmpty { try ConnectionTracking.forgetUDP(toPorts: ports) }
   }
 
   /// The map elements of an endpoint's ports.
@@ -92,6 +100,7 @@ extension NodeNetwork {
     if !elements.isEmpty {
       try await BlockingPool.shared.run {
         try self.firewall.update(adding: elements)
+        try NodeNetwork.forgetFlows(of: bindings)
         // Where addresses of bridged frames are translated, what a container sends to its own
         // published port has to go back out of the port it came from.
         if let port = endpoint.hostInterfaceName, NodeNetwork.rulesSeeBridgedFrames {

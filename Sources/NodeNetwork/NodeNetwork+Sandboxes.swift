@@ -61,7 +61,9 @@ extension NodeNetwork {
       }
       state.sandboxes[containerID] = nil
     }
-    reaper.delete(endpoints.compactMap(\.hostInterfaceName), of: containerID) { [weak self] in
+    reaper.delete(
+      endpoints.compactMap(\.hostInterfaceName), of: containerID, resolver: sandbox.resolver
+    ) { [weak self] in
       self?.state.withLock { state in
         for endpoint in endpoints {
           state.networks[endpoint.networkID]?.releaseAddresses(of: endpoint)

@@ -48,6 +48,35 @@ import Testing
     }
   }
 
+  /// A sender that does not stop while the container behind a UDP port changes reaches the new one.
+  @Test func udpFlowsFollowThePort() async throws {
+    try await withNode(subnet: 14) { node in
+      let far = try await FarHost.make(number: 7, for: node)
+      let port: UInt16 = 21430
+      func run(_ name: String) async throws -> (TestContainer, Server) {
+        let container = try await node.container(name, on: ["bridge"])
+        let server = try container.serveUDP(name, port: 53)
+        _ = try await node.network.publish(
+          containerID: container.id, networkID: container.endpoints[0].networkID,
+          ports: [PortMapping(containerPort: 53, proto: .udp, hostPorts: port...port)])
+        return (container, server)
+      }
+      let asking = """
+        import socket
+        s=socket.socket(socket.AF_INET,socket.SOCK_DGRAM); s.bind(("0.0.0.0",4321)); s.settimeout(2)
+        s.sendto(b"x",("\(far.hostAddress)",\(port))); print(s.recv(99).decode().split()[0])
+        """
+      let ask = "python3 -c \(quoted(asking))"
+      let (first, firstServer) = try await run("first")
+      expect(try await far.run(ask).output, is: "first")
+      await node.network.removeSandbox(containerID: first.id)
+      let (second, server) = try await run("second")
+      #expect(second.address != first.address)
+      expect(try await far.run(ask).output, is: "second")
+      withExtendedLifetime((firstServer, server)) {}
+    }
+  }
+
   @Test func takenPortsAreRefused() async throws {
     try await withNode(subnet: 7) { node in
       let one = try await node.container("one", on: ["bridge"])

@@ -47,13 +47,15 @@ final class SandboxResolver: Sendable {
     }
   }
 
-  /// Closes the sockets.
+  /// Closes the sockets queries come by.
   func close() async {
     for channel in [datagram, stream] {
       try? await channel.close()  // a channel that is closed already is closed
     }
-    rules.close()
   }
+
+  /// Closes the socket the rules were laid with. Blocks, if that was a moment ago.
+  func closeRules() { rules.close() }
 }
 
 /// Turns messages into answers.
