@@ -1,0 +1,48 @@
+# run     builds the daemon, starts it in the background and prints its socket
+# build   the release binary, .build/release/martlet
+# test    sets up and runs everything that CI runs
+# bench   Martlet against dockerd and podman on this machine, into docs/benchmarks.md
+# format, lint, stop, clean
+.PHONY: run build test bench format lint stop clean unit integration
+.DEFAULT_GOAL := build
+
+SWIFT ?= swift
+SOURCES := Package.swift Sources Tests
+
+build:
+	scripts/install-packages build
+	$(SWIFT) build -c release --product martlet
+
+run: build
+	scripts/install-packages run
+	scripts/run-daemon
+
+stop:
+	@if [ -e /run/martlet.pid ]; then kill "$$(cat /run/martlet.pid)"; fi
+
+# Everything is built once, in the configuration that is shipped.
+test:
+	scripts/install-packages build run test
+	$(MAKE) lint
+	$(SWIFT) build -c release --build-tests
+	$(MAKE) unit integration
+
+unit:
+	$(SWIFT) test -c release --skip-build
+
+integration:
+	scripts/test-python
+
+bench: build
+	scripts/install-packages run bench
+	bench/bench
+
+lint:
+	$(SWIFT) format lint --strict --recursive --parallel $(SOURCES)
+	scripts/check-layers
+
+format:
+	$(SWIFT) format --in-place --recursive --parallel $(SOURCES)
+
+clean:
+	rm -rf .build
