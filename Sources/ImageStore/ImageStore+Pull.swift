@@ -201,6 +201,10 @@ extension ImageStore {
         diffID: diffID, progress: report)
       let existing = self.catalog.state.layers[diffID]
       let outcome = try await fetch.run(needsLayer: existing == nil)
+      if Task.isCancelled, let unpacked = outcome.unpacked {
+        await self.removeFolder("\(settings.overlayPath)/\(unpacked.directory)")
+        throw CancellationError()
+      }
       if let unpacked = outcome.unpacked {
         try await self.recordLayer(
           StoredLayer(directory: unpacked.directory, size: unpacked.size, blob: descriptor),

@@ -114,20 +114,21 @@ package enum Paths {
     }
     defer { closedir(stream) }
     while let entry = readdir(stream) {
-      let name = withUnsafePointer(to: &entry.pointee.d_name) { pointer in
-        pointer.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
-      }
-      if name == "." || name == ".." { continue }
+      // The name as bytes: not every file's name is text, and all of them must go.
+      let offset = MemoryLayout<dirent>.offset(of: \dirent.d_name) ?? 0
+      let name = UnsafeRawPointer(entry).advanced(by: offset).assumingMemoryBound(to: CChar.self)
+      let text = String(cString: name)
+      if text == "." || text == ".." { continue }
       if unlinkat(dirfd(stream), name, 0) == 0 || errno == ENOENT { continue }
       guard errno == EISDIR || errno == EPERM else {
-        throw SystemError.last("unlink", path + "/" + name)
+        throw SystemError.last("unlink", path + "/" + text)
       }
       let child = openat(
         dirfd(stream), name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
-      if child < 0 { throw SystemError.last("open", path + "/" + name) }
-      try emptyDirectory(owning: child, path + "/" + name)
+      if child < 0 { throw SystemError.last("open", path + "/" + text) }
+      try emptyDirectory(owning: child, path + "/" + text)
       if unlinkat(dirfd(stream), name, AT_REMOVEDIR) != 0 && errno != ENOENT {
-        throw SystemError.last("rmdir", path + "/" + name)
+        throw SystemError.last("rmdir", path + "/" + text)
       }
     }
   }

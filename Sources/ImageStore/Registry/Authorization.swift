@@ -38,15 +38,16 @@ actor Authorization {
     }
   }
 
-  /// Takes in a challenge; whether another try makes sense.
-  func meet(_ challenge: Challenge, scopes: [String]) -> Bool {
+  /// Takes in the challenge to a request that carried `sent` as its header; whether another try
+  /// makes sense. Several requests may be under way, all challenged alike.
+  func meet(_ challenge: Challenge, scopes: [String], sent: String?) -> Bool {
     if credentials?.registryToken?.isEmpty == false { return false }
-    let isNew = self.challenge != challenge
     self.challenge = challenge
-    if challenge == .basic { return isNew && credentials != nil }
+    if challenge == .basic { return sent == nil && basic() != nil }
     // A token may have expired or may not have been enough.
     let key = scopes.joined(separator: " ")
-    return tokens.removeValue(forKey: key) != nil || isNew
+    if let sent, let token = tokens[key], sent == "Bearer " + token.value { tokens[key] = nil }
+    return true
   }
 
   private func basic() -> String? {

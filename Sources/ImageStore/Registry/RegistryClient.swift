@@ -29,6 +29,12 @@ final class RegistryClient: Sendable {
     http = HTTPClient(eventLoopGroupProvider: .singleton, configuration: options)
   }
 
+  deinit {
+    let http = self.http
+    // A client must be shut down before it goes; one that was already says so, which is no news.
+    Task { try? await http.shutdown() }
+  }
+
   func update(_ configuration: ImageStoreConfiguration) {
     settings.withLock { $0 = configuration }
   }
@@ -61,8 +67,10 @@ final class RegistryClient: Sendable {
         let session = try await session(
           endpoint, repository: reference.path, actions: actions,
           credentials: endpoint.isMirror ? nil : credentials)
-        let value = try await body(session)
-        return value
+        // Uploads try again when the connection breaks; whether it can be made at all is found
+        // out first.
+        if actions != "pull" { try await session.probe() }
+        return try await body(session)
       } catch is CancellationError {
         throw CancellationError()
       } catch let error as ImageStoreError {

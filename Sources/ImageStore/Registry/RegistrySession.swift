@@ -80,11 +80,20 @@ final class RegistrySession: Sendable {
       let response = try await follow(request, body: body)
       guard response.status == .unauthorized, attempt < 2,
         let challenge = Challenge.parse(response.headers["WWW-Authenticate"]),
-        await authorization.meet(challenge, scopes: scopes)
+        await authorization.meet(challenge, scopes: scopes, sent: header)
       else { return response }
       _ = try? await Self.collect(response, limit: 1 << 16)  // only to free the connection
     }
     throw ImageStoreError(.unauthorized, "unauthorized: authentication required")
+  }
+
+  /// Throws if no HTTP answer comes from the registry, whatever it would be.
+  func probe() async throws {
+    var request = HTTPClientRequest(url: "\(endpoint.base)/v2/")
+    request.tlsConfiguration = tls
+    request.headers.add(name: "User-Agent", value: userAgent)
+    let response = try await Self.perform(request, http, logger)
+    _ = try? await Self.collect(response, limit: 1 << 16)  // only to free the connection
   }
 
   /// Whether the URL is of the registry itself; others must not see our credentials.

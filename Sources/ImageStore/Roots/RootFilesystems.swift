@@ -109,8 +109,9 @@ final class RootFilesystems: Sendable {
     var options = ["index=off"]
     if isDisposable { options.append("volatile") }
     // A volatile mount that the machine went down under leaves this note, which forbids another.
-    let note = path + "/work/work/incompat/volatile"
-    if rmdir(note) == 0 { rmdir(path + "/work/work/incompat") }
+    if Paths.exists(path + "/work/work/incompat") {
+      try Paths.removeTree(path + "/work/work/incompat")
+    }
     let lower = try lower(containerID)
     do {
       try Mount.overlay(
