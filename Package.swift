@@ -80,9 +80,7 @@ let package = Package(
   ],
   targets: selected([
     // ground: values, storage, transport and the operating system
-    .systemLibrary(name: "CNetlink", pkgConfig: "libnl-route-3.0"),
     .systemLibrary(name: "CNFTables", pkgConfig: "libnftables"),
-    .systemLibrary(name: "CArchive", pkgConfig: "libarchive"),
     .systemLibrary(name: "CSQLite", pkgConfig: "sqlite3"),
     .systemLibrary(name: "CZlib", pkgConfig: "zlib"),
     .systemLibrary(name: "CZstd", pkgConfig: "libzstd"),
@@ -92,7 +90,7 @@ let package = Package(
     module(
       "Host",
       [
-        "CLinux", "CNetlink", "CNFTables", "CArchive", "CZlib", "CZstd", crypto, log, nioCore,
+        "CLinux", "CNFTables", "CZlib", "CZstd", crypto, log, nioCore,
         nioPosix,
       ]),
     module("DaemonConfiguration", [log]),

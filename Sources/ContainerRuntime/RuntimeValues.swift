@@ -22,6 +22,13 @@ package struct RuntimeHandle: Hashable, Sendable, Codable {
   package var monitor: ProcessIdentity
   /// The container's process id on the host.
   package var pid: Int32 { process.pid }
+
+  /// The container `id` whose process 1 and monitor are these.
+  package init(id: String, process: ProcessIdentity, monitor: ProcessIdentity) {
+    self.id = id
+    self.process = process
+    self.monitor = monitor
+  }
 }
 
 /// The end of a container.

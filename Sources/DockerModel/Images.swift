@@ -8,7 +8,9 @@ package struct ImageInspect: Codable, Sendable, Hashable {
   package var created: String = ""
   package var dockerVersion: String = ""
   package var author: String = ""
-  package var config: ImageConfig?
+  /// How containers of the image run unless told otherwise; `ImageConfig` in the API, which has no
+  /// member that `ContainerConfig` has not.
+  package var config: ContainerConfig?
   package var architecture: String = ""
   package var variant: String = ""
   package var os: String = ""
@@ -53,7 +55,7 @@ package struct ImageInspect: Codable, Sendable, Hashable {
     created = try values.value(.created) ?? ""
     dockerVersion = try values.value(.dockerVersion) ?? ""
     author = try values.value(.author) ?? ""
-    config = try values.decodeIfPresent(ImageConfig.self, forKey: .config)
+    config = try values.decodeIfPresent(ContainerConfig.self, forKey: .config)
     architecture = try values.value(.architecture) ?? ""
     variant = try values.value(.variant) ?? ""
     os = try values.value(.os) ?? ""
@@ -85,112 +87,6 @@ package struct ImageInspect: Codable, Sendable, Hashable {
     try values.encode(graphDriver, forKey: .graphDriver)
     try values.encode(rootFS, forKey: .rootFS)
     try values.encode(metadata, forKey: .metadata)
-  }
-}
-
-/// How containers of an image run unless told otherwise (`ImageConfig`).
-package struct ImageConfig: Codable, Sendable, Hashable {
-  package var hostname: String = ""
-  package var domainname: String = ""
-  package var user: String = ""
-  package var attachStdin: Bool = false
-  package var attachStdout: Bool = false
-  package var attachStderr: Bool = false
-  package var exposedPorts: [String: EmptyObject]?
-  package var tty: Bool = false
-  package var openStdin: Bool = false
-  package var stdinOnce: Bool = false
-  package var env: [String]?
-  package var cmd: StringList?
-  package var healthcheck: HealthConfig?
-  package var argsEscaped: Bool?
-  package var image: String = ""
-  package var volumes: [String: EmptyObject]?
-  package var workingDir: String = ""
-  package var entrypoint: StringList?
-  package var onBuild: [String]?
-  package var labels: [String: String]?
-  package var stopSignal: String = ""
-  package var shell: StringList?
-
-  /// An instance with every field at the value that clients read as unset.
-  package init() {}
-
-  private enum CodingKeys: String, CodingKey {
-    case hostname = "Hostname"
-    case domainname = "Domainname"
-    case user = "User"
-    case attachStdin = "AttachStdin"
-    case attachStdout = "AttachStdout"
-    case attachStderr = "AttachStderr"
-    case exposedPorts = "ExposedPorts"
-    case tty = "Tty"
-    case openStdin = "OpenStdin"
-    case stdinOnce = "StdinOnce"
-    case env = "Env"
-    case cmd = "Cmd"
-    case healthcheck = "Healthcheck"
-    case argsEscaped = "ArgsEscaped"
-    case image = "Image"
-    case volumes = "Volumes"
-    case workingDir = "WorkingDir"
-    case entrypoint = "Entrypoint"
-    case onBuild = "OnBuild"
-    case labels = "Labels"
-    case stopSignal = "StopSignal"
-    case shell = "Shell"
-  }
-
-  package init(from decoder: any Decoder) throws {
-    let values = try decoder.container(keyedBy: CodingKeys.self)
-    hostname = try values.value(.hostname) ?? ""
-    domainname = try values.value(.domainname) ?? ""
-    user = try values.value(.user) ?? ""
-    attachStdin = try values.value(.attachStdin) ?? false
-    attachStdout = try values.value(.attachStdout) ?? false
-    attachStderr = try values.value(.attachStderr) ?? false
-    exposedPorts = try values.decodeIfPresent([String: EmptyObject].self, forKey: .exposedPorts)
-    tty = try values.value(.tty) ?? false
-    openStdin = try values.value(.openStdin) ?? false
-    stdinOnce = try values.value(.stdinOnce) ?? false
-    env = try values.decodeIfPresent([String].self, forKey: .env)
-    cmd = try values.value(.cmd)
-    healthcheck = try values.decodeIfPresent(HealthConfig.self, forKey: .healthcheck)
-    argsEscaped = try values.decodeIfPresent(Bool.self, forKey: .argsEscaped)
-    image = try values.value(.image) ?? ""
-    volumes = try values.decodeIfPresent([String: EmptyObject].self, forKey: .volumes)
-    workingDir = try values.value(.workingDir) ?? ""
-    entrypoint = try values.value(.entrypoint)
-    onBuild = try values.decodeIfPresent([String].self, forKey: .onBuild)
-    labels = try values.decodeIfPresent([String: String].self, forKey: .labels)
-    stopSignal = try values.value(.stopSignal) ?? ""
-    shell = try values.value(.shell)
-  }
-
-  package func encode(to encoder: any Encoder) throws {
-    var values = encoder.container(keyedBy: CodingKeys.self)
-    try values.encode(hostname, forKey: .hostname)
-    try values.encode(domainname, forKey: .domainname)
-    try values.encode(user, forKey: .user)
-    try values.encode(attachStdin, forKey: .attachStdin)
-    try values.encode(attachStdout, forKey: .attachStdout)
-    try values.encode(attachStderr, forKey: .attachStderr)
-    try values.encodeIfPresent(exposedPorts, forKey: .exposedPorts)
-    try values.encode(tty, forKey: .tty)
-    try values.encode(openStdin, forKey: .openStdin)
-    try values.encode(stdinOnce, forKey: .stdinOnce)
-    try values.encode(env, forKey: .env)
-    try values.encode(cmd, forKey: .cmd)
-    try values.encodeIfPresent(healthcheck, forKey: .healthcheck)
-    try values.encodeIfPresent(argsEscaped, forKey: .argsEscaped)
-    try values.encode(image, forKey: .image)
-    try values.encode(volumes, forKey: .volumes)
-    try values.encode(workingDir, forKey: .workingDir)
-    try values.encode(entrypoint, forKey: .entrypoint)
-    try values.encode(onBuild, forKey: .onBuild)
-    try values.encode(labels, forKey: .labels)
-    try values.encodeUnlessUnset(stopSignal, forKey: .stopSignal)
-    try values.encodeIfPresent(shell, forKey: .shell)
   }
 }
 

@@ -6,7 +6,8 @@ import Testing
 @Suite struct TimestampTests {
   @Test(arguments: [
     ("1970-01-01T00:00:00Z", 0, 0), ("2000-02-29T12:34:56.5Z", 951_827_696, 500_000_000),
-    ("0001-01-01T00:00:00Z", -62_135_596_800, 0), ("1969-12-31T23:59:59.999999999Z", -1, 999_999_999),
+    ("0001-01-01T00:00:00Z", -62_135_596_800, 0),
+    ("1969-12-31T23:59:59.999999999Z", -1, 999_999_999),
     ("2038-01-19T03:14:08Z", 2_147_483_648, 0),
   ])
   func writesAndReads(_ text: String, _ seconds: Int, _ nanoseconds: Int) {
@@ -16,8 +17,10 @@ import Testing
   }
 
   @Test func readsOffsets() {
-    #expect(Timestamp(rfc3339: "2024-01-01T01:00:00+01:00") == Timestamp(rfc3339: "2024-01-01T00:00:00Z"))
-    for bad in ["", "2024", "2024-13-01T00:00:00Z", "2024-01-01T00:00:00", "2024-01-01T00:00:00.Z"] {
+    let inUTC = Timestamp(rfc3339: "2024-01-01T00:00:00Z")
+    #expect(Timestamp(rfc3339: "2024-01-01T01:00:00+01:00") == inUTC)
+    let bad = ["", "2024", "2024-13-01T00:00:00Z", "2024-01-01T00:00:00", "2024-01-01T00:00:00.Z"]
+    for bad in bad {
       #expect(Timestamp(rfc3339: bad) == nil)
     }
   }
@@ -54,8 +57,10 @@ import Testing
   @Test func inspectShowsEveryMember() throws {
     let data = try JSONEncoder().encode(ContainerInspectResponse())
     let text = String(decoding: data, as: UTF8.self)
-    for member in ["\"CapAdd\":null", "\"Binds\":null", "\"Ports\":{}", "\"FinishedAt\":\"0001-01-01T00:00:00Z\""] {
-      #expect(text.utf8.count > member.utf8.count && text.split(separator: ",").joined(separator: ",").contains(member))
-    }
+    let members = [
+      "\"CapAdd\":null", "\"Binds\":null", "\"Ports\":{}",
+      "\"FinishedAt\":\"0001-01-01T00:00:00Z\"",
+    ]
+    for member in members { #expect(text.contains(member)) }
   }
 }

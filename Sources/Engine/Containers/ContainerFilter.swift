@@ -32,7 +32,8 @@ struct ContainerFilter: Sendable {
     for port in filters["publish"] + filters["expose"] { _ = try PortSpecification.range(port) }
     networks = Set(
       filters["network"].flatMap { name -> [String] in
-        let id = (try? context.network.network(name).id).map { [$0] } ?? []  // unknown: by name only
+        // A network that is not there is looked for by its name alone.
+        let id = (try? context.network.network(name).id).map { [$0] } ?? []
         return [name] + id
       })
     imageIDs = await Self.descendants(of: filters["ancestor"], context)
@@ -44,7 +45,8 @@ struct ContainerFilter: Sendable {
   ) async -> Set<String> {
     var ids: Set<String> = []
     for reference in references {
-      guard let image = try? await context.images.resolve(reference) else { continue }  // matches none
+      // No such image: no container of it.
+      guard let image = try? await context.images.resolve(reference) else { continue }
       for other in context.images.list() where other.layers.starts(with: image.layers) {
         ids.insert(other.id.description)
       }

@@ -137,7 +137,7 @@ extension ContainerLauncher {
     guard !mount.subpath.isEmpty else { return mount.source }
     let volume = try RootedDirectory(mount.source)
     do {
-      let opened = try volume.open(Array(mount.subpath.utf8), O_PATH_ONLY)
+      let opened = try volume.open(Array(mount.subpath.utf8), Self.pathOnly)
       return try Self.path(of: opened)
     } catch let error as SystemError where error.errno == ENOENT {
       throw APIError.invalidParameter(
@@ -146,8 +146,7 @@ extension ContainerLauncher {
   }
 
   /// `O_PATH`, which the C library's headers keep behind a feature macro.
-  private static var O_PATH_ONLY: Int32 { 0o10_000_000 }
-  private var O_PATH_ONLY: Int32 { Self.O_PATH_ONLY }
+  private static let pathOnly: Int32 = 0o10_000_000
 
   private static func path(of descriptor: Descriptor) throws -> String {
     var buffer = [CChar](repeating: 0, count: Int(PATH_MAX) + 1)

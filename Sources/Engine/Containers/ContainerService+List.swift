@@ -74,7 +74,8 @@ extension ContainerService {
     }
     guard record.lifecycle.isRunning else { return ports }
     for text in record.config.exposedPorts.keys.sorted() where !published.contains(text) {
-      guard let specification = try? PortSpecification(text) else { continue }  // a range: not shown
+      // A range is not shown.
+      guard let specification = try? PortSpecification(text) else { continue }
       var port = Port()
       port.privatePort = Int(specification.port)
       port.type = specification.proto
@@ -93,7 +94,8 @@ extension ContainerService {
       guard !record.lifecycle.isRunning, record.lifecycle.phase != .restarting,
         bound.includes(created: record.created), bound.includes(labels: record.config.labels ?? [:])
       else { continue }
-      let size = (try? await context.images.size(containerID: record.id).writable) ?? 0  // only a figure
+      // Only a figure: a container whose size is not known goes all the same.
+      let size = (try? await context.images.size(containerID: record.id).writable) ?? 0
       do {
         try await shielded { [supervisor] in
           try await supervisor.remove(container, ContainerRemoveOptions())

@@ -70,7 +70,7 @@ package final class ImageService: Sendable {
     inspect.created = configuration.created ?? ""
     inspect.dockerVersion = configuration.dockerVersion ?? ""
     inspect.author = configuration.author ?? ""
-    inspect.config = DockerModel.ImageConfig(configuration.config)
+    inspect.config = DockerModel.ContainerConfig(configuration.config)
     inspect.architecture = image.architecture
     inspect.variant = configuration.variant ?? ""
     inspect.os = image.os
@@ -200,7 +200,7 @@ extension Timestamp {
   }
 }
 
-extension DockerModel.ImageConfig {
+extension DockerModel.ContainerConfig {
   /// An image's settings in the API's words.
   init(_ image: ExecutionConfiguration?) {
     self.init()
@@ -208,7 +208,7 @@ extension DockerModel.ImageConfig {
     hostname = image.hostname ?? ""
     domainname = image.domainname ?? ""
     user = image.user ?? ""
-    exposedPorts = image.exposedPorts?.mapValues { _ in DockerModel.EmptyObject() }
+    exposedPorts = (image.exposedPorts ?? [:]).mapValues { _ in DockerModel.EmptyObject() }
     env = image.env
     cmd = image.cmd.map(StringList.init)
     entrypoint = image.entrypoint.map(StringList.init)

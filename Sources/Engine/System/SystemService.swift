@@ -53,7 +53,8 @@ package final class SystemService: Sendable {
 
   private func runtimeVersion() async -> String {
     let command = Command(context.configuration.runtimePath, ["--version"])
-    guard let result = try? await command.run(timeout: .seconds(5)) else { return "" }  // only a figure
+    // Only a figure in an answer about much else.
+    guard let result = try? await command.run(timeout: .seconds(5)) else { return "" }
     let text = String(decoding: result.output, as: UTF8.self)
     let first = text.split(separator: "\n").first ?? ""
     return String(first.split(separator: " ").last ?? "")
