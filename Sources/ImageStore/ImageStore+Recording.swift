@@ -102,8 +102,8 @@ extension ImageStore {
     keepingForRetry resumable: Set<Digest> = []
   ) async throws -> (layers: [Digest], bytes: Int64) {
     let (pins, roots) = (self.pins, self.roots)
-    let before = catalog.state
-    let gone = try await catalog.update { state -> [Digest: StoredLayer] in
+    let (gone, abandoned) = try await catalog.update {
+      state -> ([Digest: StoredLayer], [String]) in
       let pinned = pins.layers()
       let used = roots.usedDirectories()
       let needed = state.neededLayers()
@@ -115,14 +115,11 @@ extension ImageStore {
         gone[diffID] = layer
         state.removeLayer(diffID)
       }
-      return gone
+      return (gone, state.takeAbandoned())
     }
-    var stray = Set(gone.values.map(\.directory))
-    let used = usedDirectories()
-    let initials = before.images.values.compactMap(\.stored.initialDirectory)
-    stray.formUnion(initials.filter { !used.contains($0) })
     let overlayPath = configuration.overlayPath
-    let doomed = stray.subtracting(used)
+    // A container that stands on one of these takes it along when it goes.
+    let doomed = Set(gone.values.map(\.directory)).union(abandoned).subtracting(usedDirectories())
     try await blocking("layers cannot be removed") {
       for name in doomed { try Paths.removeTree("\(overlayPath)/\(name)") }
     }

@@ -31,7 +31,11 @@ final class Catalog: Sendable {
       var state = self.state
       let value = try change(&state)
       let operations = state.operations
-      guard !operations.isEmpty else { return value }
+      if operations.isEmpty {
+        let changed = state
+        memory.withLock { $0.state = changed }
+        return value
+      }
       // A change that was decided on is carried through even if who asked for it has gone: else
       // memory would not know whether the store has it.
       let store = self.store

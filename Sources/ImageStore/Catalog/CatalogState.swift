@@ -10,6 +10,8 @@ struct CatalogState: Sendable {
   private(set) var names: [String: Digest] = [:]
   private(set) var layers: [Digest: StoredLayer] = [:]
   private(set) var sources: [Digest: [String]] = [:]
+  /// Folders of initial layers whose image is gone; recovery finds them without this.
+  private(set) var abandoned: [String] = []
   /// Changes that were not written yet.
   private(set) var operations: [Operation] = []
 
@@ -26,6 +28,7 @@ struct CatalogState: Sendable {
   }
 
   mutating func removeImage(_ id: Digest) {
+    if let initial = images[id]?.stored.initialDirectory { abandoned.append(initial) }
     images[id] = nil
     operations.append(.delete(Key(Self.recordPrefix + id.hex)))
   }
@@ -66,6 +69,12 @@ struct CatalogState: Sendable {
   }
 
   mutating func clearOperations() { operations = [] }
+
+  /// Hands over the folders that lost their image.
+  mutating func takeAbandoned() -> [String] {
+    defer { abandoned = [] }
+    return abandoned
+  }
 
   private mutating func note(_ key: String, _ value: some Encodable) throws {
     operations.append(.put(Key(key), Array(try JSONEncoder().encode(value))))
