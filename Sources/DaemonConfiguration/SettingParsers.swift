@@ -129,8 +129,11 @@ extension ValueParser<[String: Bool]> {
 }
 
 extension ValueParser<[String: String]> {
-  static let texts = ValueParser.map { _, node, problems in
-    ValueParser<String>.text.parse(node, &problems)
+  static let texts = ValueParser.map { key, node, problems in
+    let before = problems.problems.count
+    let text = ValueParser<String>.text.parse(node, &problems)
+    problems.prefix(with: "\"\(key)\": ", from: before)
+    return text
   }
 }
 

@@ -12,7 +12,7 @@ extension APIError {
     switch error {
     case let error as APIError: self = error
     case let error as ImageStoreError:
-      self.init(Self.code(error.code), error.message(withCause: true), cause: error)
+      self.init(Self.code(error.code), error.text, cause: error)
     case let error as NodeNetworkError:
       self.init(Self.code(error.code), error.description, cause: error)
     case let error as ContainerRuntimeError:
@@ -30,7 +30,8 @@ extension APIError {
     case .conflict: .conflict
     case .unauthorized: .unauthorized
     case .denied: .forbidden
-    case .registryUnavailable, .system: .system
+    case .registryUnavailable: .unavailable
+    case .system: .system
     case .unsupported: .invalidParameter
     }
   }
@@ -56,10 +57,13 @@ extension APIError {
 }
 
 extension ImageStoreError {
-  /// The message, with what lay behind it.
-  fileprivate func message(withCause: Bool) -> String {
-    guard withCause, let cause else { return message }
-    return "\(message): \(cause)"
+  /// The message with what lay behind it; of registries' errors with the facts, too, since nobody
+  /// but the user can act on them.
+  fileprivate var text: String {
+    switch code {
+    case .registryUnavailable, .denied, .unauthorized: return description
+    default: return cause.map { "\(message): \($0)" } ?? message
+    }
   }
 }
 

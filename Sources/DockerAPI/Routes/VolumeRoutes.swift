@@ -32,6 +32,9 @@ enum VolumeRoutes {
   }
 
   @Sendable private static func prune(_ request: APIRequest) async throws {
-    try await request.respond(json: request.backends.volumes.prune(try request.query.filters()))
+    var filters = try request.query.filters()
+    // Before 1.42 named volumes went, too.
+    if request.version < APIVersion(1, 42) { filters.add("all", "true") }
+    try await request.respond(json: request.backends.volumes.prune(filters))
   }
 }

@@ -191,11 +191,34 @@ extension ContainerLauncher {
         dns: Self.dnsSettings(record), userDefined: servesNames, keepsLoopback: isHost)
       let hosts = try network.hosts(
         hostname: record.config.hostname, domain: record.config.domainname, endpoints: endpoints,
-        extraHosts: record.hostConfig.extraHosts ?? [])
+        extraHosts: (record.hostConfig.extraHosts ?? []) + (try linkedHosts(record)))
       try await BlockingPool.shared.run {
         try ContainerFiles.write(resolver, to: folder + "/resolv.conf")
         try ContainerFiles.write(hosts, to: folder + "/hosts")
       }
+    }
+  }
+
+  /// Links on the default bridge, where no names are served, are lines of the hosts file.
+  private func linkedHosts(_ record: ContainerRecord) throws -> [String] {
+    guard record.hostConfig.networkMode == "bridge" else { return [] }
+    return try (record.hostConfig.links ?? []).flatMap { link -> [String] in
+      let parts = link.split(separator: ":", maxSplits: 1).map(String.init)
+      guard let reference = parts.first else { return [] }
+      let target = try context.containers.find(reference).record
+      guard target.lifecycle.isRunning else {
+        throw APIError.conflict(
+          "Cannot link to a non running container: /\(target.name) AS /\(record.name)/\(parts.last ?? "")"
+        )
+      }
+      let bridge = target.endpoints.first { $0.networkName == "bridge" }
+      guard let address = bridge?.ipv4Address else { return [] }
+      var names: [String] = []
+      for name in [parts.last ?? target.name, target.shortID, target.name]
+      where !names.contains(name) {
+        names.append(name)
+      }
+      return names.map { "\($0):\(address)" }
     }
   }
 

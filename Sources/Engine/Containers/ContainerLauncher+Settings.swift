@@ -31,7 +31,7 @@ extension ContainerLauncher {
     settings.limits = (host.ulimits ?? []).map {
       ProcessLimit($0.name, soft: $0.soft, hard: $0.hard)
     }
-    settings.sysctls = host.sysctls ?? [:]
+    settings.sysctls = Self.sysctls(host)
     settings.oomScoreAdjustment = host.oomScoreAdj == 0 ? nil : host.oomScoreAdj
     settings.cgroupParent = host.cgroupParent.isEmpty ? nil : host.cgroupParent
     settings.annotations = host.annotations ?? [:]
@@ -46,6 +46,16 @@ extension ContainerLauncher {
     }
     settings.sharedMemory = try sharedMemory(host)
     return settings
+  }
+
+  /// What dockerd sets in a network namespace of a container's own: any user may take low ports and
+  /// send pings.
+  private static func sysctls(_ host: HostConfig) -> [String: String] {
+    guard NetworkMode(host.networkMode).isPrivate else { return host.sysctls ?? [:] }
+    let defaults = [
+      "net.ipv4.ip_unprivileged_port_start": "0", "net.ipv4.ping_group_range": "0 2147483647",
+    ]
+    return defaults.merging(host.sysctls ?? [:]) { $1 }
   }
 
   private static func terminalSize(_ size: [Int]) -> RuntimeTerminalSize? {
@@ -137,22 +147,12 @@ extension ContainerLauncher {
     guard !mount.subpath.isEmpty else { return mount.source }
     let volume = try RootedDirectory(mount.source)
     do {
-      let opened = try volume.open(Array(mount.subpath.utf8), Self.pathOnly)
-      return try Self.path(of: opened)
+      let opened = try volume.open(Array(mount.subpath.utf8), PathOfDescriptor.pathOnly)
+      return try PathOfDescriptor.resolve(opened)
     } catch let error as SystemError where error.errno == ENOENT {
       throw APIError.invalidParameter(
         "cannot access path \(mount.subpath) in volume \(mount.volume): no such file or directory")
     }
-  }
-
-  /// `O_PATH`, which the C library's headers keep behind a feature macro.
-  private static let pathOnly: Int32 = 0o10_000_000
-
-  private static func path(of descriptor: Descriptor) throws -> String {
-    var buffer = [CChar](repeating: 0, count: Int(PATH_MAX) + 1)
-    let count = readlink("/proc/self/fd/\(descriptor.rawValue)", &buffer, Int(PATH_MAX))
-    guard count > 0 else { throw SystemError.last("readlink") }
-    return String(decoding: buffer[..<count].map(UInt8.init(bitPattern:)), as: UTF8.self)
   }
 
   private static func tmpfs(_ mount: MountRecord) throws -> MountSettings {

@@ -74,8 +74,8 @@ extension ContainerService {
       linkTarget: status.linkTarget)
   }
 
-  /// Runs `body` with a folder of the host that is the container's root, or that of the mount that a
-  /// path of a container at rest lies in, and the path in it.
+  /// Runs `body` with a folder of the host that is the container's root, with its volumes and binds
+  /// in their places, and the path in it.
   private func withRoot<Value: Sendable>(
     of container: Container, _ path: String,
     _ body: (_ root: String, _ path: String) async throws -> Value
@@ -86,17 +86,7 @@ extension ContainerService {
         return try await body("/proc/\(handle.pid)/root", path)
       }
       return try await container.operations.withLock {
-        let trailing = path.hasSuffix("/.") ? "/." : path.hasSuffix("/") ? "/" : ""
-        let cleaned = Paths.cleaned(path)
-        let mount = container.record.mounts
-          .filter { $0.kind != .tmpfs }
-          .filter { cleaned == $0.destination || cleaned.hasPrefix($0.destination + "/") }
-          .max { $0.destination.utf8.count < $1.destination.utf8.count }
-        if let mount, cleaned != mount.destination || !trailing.isEmpty {
-          let rest = cleaned.dropFirst(mount.destination.count)
-          return try await body(mount.source, (rest.isEmpty ? "/" : String(rest)) + trailing)
-        }
-        return try await withMountedRoot(container, path, body)
+        try await withMountedRoot(container, path, body)
       }
     } catch let error as SystemError {
       throw Self.translated(error, path, container)
@@ -112,16 +102,37 @@ extension ContainerService {
     _ body: (_ root: String, _ path: String) async throws -> Value
   ) async throws -> Value {
     let root = try await context.images.mount(containerID: container.id)
+    let mounts = container.record.mounts.filter { $0.kind != .tmpfs }
     let result: Result<Value, any Error>
+    var shown: [String] = []
     do {
+      for mount in mounts {
+        try await acquireIfVolume(mount, for: container)
+        shown.append(
+          try await BlockingPool.shared.run { try MountPreview.show(mount, in: root) })
+      }
       result = .success(try await body(root, path))
     } catch {
       result = .failure(error)
     }
-    if !container.lifecycle.isRunning {
-      try await context.images.unmount(containerID: container.id)
+    let toHide = shown
+    try await BlockingPool.shared.run {
+      for target in toHide.reversed() { try Mount.unmount(target, lazily: true) }
     }
+    for mount in mounts where mount.kind == .volume {
+      try await context.volumes.operations.withLock {
+        try await context.volumes.release(mount.volume, for: container.id)
+      }
+    }
+    try await context.images.unmount(containerID: container.id)
     return try result.get()
+  }
+
+  private func acquireIfVolume(_ mount: MountRecord, for container: Container) async throws {
+    guard mount.kind == .volume else { return }
+    try await context.volumes.operations.withLock {
+      try await context.volumes.acquire(mount.volume, for: container.id)
+    }
   }
 
   private static func translated(

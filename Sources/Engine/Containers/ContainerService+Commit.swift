@@ -18,9 +18,7 @@ extension ContainerService {
       parentImage: record.imageID.isEmpty ? nil : record.imageID,
       author: options.author.isEmpty ? nil : options.author,
       comment: options.comment.isEmpty ? nil : options.comment)
-    let tag =
-      options.repository.isEmpty
-      ? nil : options.repository + ":" + (options.tag.isEmpty ? "latest" : options.tag)
+    let tag = ImageService.target(options.repository, options.tag)
     let context = context
     let id = try await shielded {
       try await container.operations.withLock {

@@ -22,6 +22,13 @@ extension ContainerService {
     wanted.stderr = options.stderr
     let framing = try await sink.begin(tty: record.config.tty)
     let log = context.runtime.log(settings, of: record.id)
+    let details = options.details ? try LogDetails(record) : nil
+    if let details {
+      for try await entries in log.entries(wanted) {
+        try await sink.write(details.frames(entries, framing, timestamps: options.timestamps))
+      }
+      return
+    }
     for try await bytes in log.frames(wanted, framing == .multiplexed ? .multiplexed : .raw) {
       try await sink.write(bytes)
     }

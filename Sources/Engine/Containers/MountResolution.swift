@@ -150,7 +150,7 @@ struct MountResolution {
     }
   }
 
-  private func bind(
+  private mutating func bind(
     _ wanted: DockerModel.Mount, at target: String, _ invalid: (String) -> APIError
   ) throws -> MountRecord {
     if wanted.source.isEmpty { throw invalid("field Source must not be empty") }
@@ -167,7 +167,9 @@ struct MountResolution {
     guard mount.propagation.isEmpty || Self.propagations.contains(mount.propagation) else {
       throw invalid("invalid propagation mode: \(mount.propagation)")
     }
-    if wanted.bindOptions?.createMountpoint != true && !Paths.exists(mount.source) {
+    if wanted.bindOptions?.createMountpoint == true {
+      missingFolders.append(mount.source)
+    } else if !Paths.exists(mount.source) {
       throw invalid("bind source path does not exist: \(mount.source)")
     }
     return mount

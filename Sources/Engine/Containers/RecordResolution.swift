@@ -16,6 +16,9 @@ extension ContainerService {
     config.merge(image: image?.configuration.config)
     fillDefaults(&host, settings)
     try HostConfigValidation.check(host)
+    guard ["runc", "io.containerd.runc.v2"].contains(host.runtime) else {
+      throw APIError.invalidParameter("unknown or invalid runtime name: \(host.runtime)")
+    }
     let mode = NetworkMode(host.networkMode)
     try checkNetwork(mode, config, host)
     try checkConfig(config)

@@ -1,6 +1,7 @@
 import ContainerRuntime
 package import DockerModel
 import Host
+import NIOCore
 
 /// Commands run in containers beside their main one, as the API sees them.
 package final class ExecService: Sendable {
@@ -66,8 +67,16 @@ package final class ExecService: Sendable {
     let record = try context.execs.find(exec)
     try Self.check(record.container)
     try context.execs.claimStart(record.id)
-    let handle = try await launch(record, options, attaches: true)
+    // Clients take the connection over before they look for an answer: a start that fails is told in
+    // the stream, and in the exit code.
     let framing = try await connection.begin(tty: record.request.tty)
+    let handle: ExecHandle
+    do {
+      handle = try await launch(record, options, attaches: true)
+    } catch {
+      try await Self.tell(error, to: connection, framing)
+      return
+    }
     guard let stream = handle.stream else { return }
     var relay = ClientRelay(connection: connection, stream: stream, framing: framing)
     relay.wantsInput = record.request.attachStdin
@@ -122,6 +131,19 @@ package final class ExecService: Sendable {
       publish("exec_die", record, ["exitCode": "\(code)"])
       throw Self.startError(error)
     }
+  }
+
+  private static func tell(
+    _ error: any Error, to connection: any RawConnection, _ framing: StreamFraming
+  ) async throws {
+    let text = Array((APIError(translating: error).message + "\r\n").utf8)
+    var bytes = ByteBuffer()
+    switch framing {
+    case .raw: bytes.writeBytes(text)
+    case .multiplexed: bytes.writeFrame(.error, bytes: text)
+    }
+    try await connection.write(bytes)
+    try await connection.finishOutput()
   }
 
   private static func startError(_ error: any Error) -> APIError {

@@ -75,6 +75,13 @@ extension ImageService {
     return (name, !hasTag)
   }
 
+  /// The name of an image to be made: a tag beside the repository, in it, or none; nil without a name.
+  static func target(_ repository: String, _ tag: String) -> String? {
+    if repository.isEmpty { return nil }
+    let (name, hasNoTag) = reference(repository, tag)
+    return hasNoTag ? name + ":latest" : name
+  }
+
   /// Pushes an image, or with no tag all of a repository.
   package func push(
     image: String, options: ImagePushOptions, progress: @escaping ProgressReporter
@@ -144,9 +151,7 @@ extension ImageService {
     }
     var config = ContainerConfig()
     try ImageChanges.apply(options.changes, to: &config)
-    let target =
-      options.repository.isEmpty
-      ? nil : options.repository + ":" + (options.tag.isEmpty ? "latest" : options.tag)
+    let target = Self.target(options.repository, options.tag)
     let settings = ExecutionConfiguration(config)
     let id = try await translatingErrors {
       let platform = try options.platform.flatMap { $0.isEmpty ? nil : try Platform(parsing: $0) }
@@ -170,6 +175,31 @@ extension JSONMessage {
     }
     if step.id != nil || step.current != nil {
       progressDetail = Progress(current: step.current, total: step.total)
+      progress = step.current.map { Self.bar($0, of: step.total) }
     }
+  }
+
+  /// The bar that clients draw which do not draw one themselves.
+  private static func bar(_ current: Int64, of total: Int64?) -> String {
+    guard let total, total > 0, current <= total else { return shown(current) }
+    let filled = Int(current * 50 / total)
+    let head = filled < 50 ? ">" : ""
+    let bar =
+      String(repeating: "=", count: filled) + head
+      + String(repeating: " ", count: 50 - filled - head.count)
+    return "[\(bar)]  \(shown(current))/\(shown(total))"
+  }
+
+  private static func shown(_ bytes: Int64) -> String {
+    var value = Double(bytes)
+    var unit = 0
+    let units = ["B", "kB", "MB", "GB", "TB"]
+    while value >= 1000 && unit < units.count - 1 {
+      value /= 1000
+      unit += 1
+    }
+    let tenths = Int((value * 10).rounded())
+    return tenths % 10 == 0
+      ? "\(tenths / 10)\(units[unit])" : "\(tenths / 10).\(tenths % 10)\(units[unit])"
   }
 }

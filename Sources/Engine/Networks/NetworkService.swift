@@ -75,6 +75,16 @@ package final class NetworkService: Sendable {
       member.ipv6Address = endpoint.ipv6Address.map { "\($0)/\(endpoint.ipv6PrefixLength)" } ?? ""
       network.containers[endpoint.containerID] = member
     }
+    if record.driver == .host || record.driver == .none {
+      for container in context.containers.all.map(\.record)
+      where container.lifecycle.isRunning && container.hostConfig.networkMode == record.name {
+        var member = NetworkContainer()
+        member.name = container.name
+        // There is no interface of its own; the container's id tells it from others all the same.
+        member.endpointID = container.id
+        network.containers[container.id] = member
+      }
+    }
     return network
   }
 
