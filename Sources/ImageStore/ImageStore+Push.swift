@@ -189,7 +189,16 @@ extension ImageStore {
   ) async throws -> ManifestBytes {
     if let received = try await receivedManifest(image) { return received }
     var layers: [ContentDescriptor] = []
-    for diffID in image.layers { layers.append(try await compressedLayer(diffID, holder)) }
+    let processors = AsyncSemaphore(max(1, sysconf(Int32(_SC_NPROCESSORS_ONLN))))
+    let made = try await withThrowingTaskGroup(of: (Digest, ContentDescriptor).self) { group in
+      for diffID in Set(image.layers) {
+        group.addTask {
+          (diffID, try await processors.within { try await self.compressedLayer(diffID, holder) })
+        }
+      }
+      return try await group.reduce(into: [:]) { $0[$1.0] = $1.1 }
+    }
+    for diffID in image.layers { if let layer = made[diffID] { layers.append(layer) } }
     let isDocker = layers.allSatisfy { $0.mediaType == MediaType.dockerLayerGzip }
     if !isDocker {
       layers = layers.map { layer in

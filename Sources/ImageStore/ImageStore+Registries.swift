@@ -24,7 +24,7 @@ extension ImageStore {
         }
         return LoginResult(identityToken: await session.refreshToken)
       } catch let error as ImageStoreError
-        where error.metadata[RegistrySession.unreachable] != nil && !endpoint.verifies
+        where error.cause is UnreachableRegistry && !endpoint.verifies
       {
         firstError = firstError ?? error
       }

@@ -118,15 +118,13 @@ package struct ImageReference: Hashable, Sendable, CustomStringConvertible {
   // MARK: - Grammar
 
   /// Divides a name into registry and repository. The first part is a registry only if it could
-  /// not be a user's name: it has a dot, a colon or an upper-case letter, or is `localhost`.
+  /// not be a user's name: it has a dot or a colon, or is `localhost`.
   private static func split(_ name: String) -> (domain: String, path: String) {
     var domain = defaultDomain
     var path = name
     if let slash = name.firstIndex(of: "/") {
       let first = String(name[..<slash])
-      if first.contains(".") || first.contains(":") || first == "localhost"
-        || first.lowercased() != first
-      {
+      if first.contains(".") || first.contains(":") || first == "localhost" {
         domain = first
         path = String(name[name.index(after: slash)...])
       }

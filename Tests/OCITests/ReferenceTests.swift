@@ -13,7 +13,7 @@ import Testing
     ("host:5000/x/y/z:tag", "host:5000/x/y/z:tag", "host:5000/x/y/z:tag"),
     ("a.b/x__y-z.w", "a.b/x__y-z.w", "a.b/x__y-z.w"),
     ("[::1]:5000/x", "[::1]:5000/x", "[::1]:5000/x"),
-    ("Uppercase/x", "Uppercase/x", "Uppercase/x"),
+    ("Upper.case/x", "Upper.case/x", "Upper.case/x"),
     ("x:T_1.-", "docker.io/library/x:T_1.-", "x:T_1.-"),
     ("docker.io/library/a/b", "docker.io/library/a/b", "library/a/b"),
   ])
@@ -36,7 +36,8 @@ import Testing
   }
 
   @Test(arguments: [
-    "", ":tag", "@sha256:00", "x:", "x:-tag", "UPPER", "x/UPPER", "x//y", "/x", "x/", "-x", "x-",
+    "", ":tag", "@sha256:00", "x:", "x:-tag", "UPPER", "x/UPPER", "UPPER/x", "x//y", "/x", "x/",
+    "-x", "x-",
     "x..y", "x___y", "host:port/x", "a b", "x@sha256:abc", "x@md5:00", "http://x/y", "x:tag:tag",
     "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa", "ü", "-a.b/x", "[::1/x",
     "[zz]/x", "x\u{0}", "x:t\n", ".",
@@ -73,6 +74,8 @@ import Testing
     }
     for _ in 0..<2000 {
       var text = (0..<Int.random(in: 1...4)).map { _ in component() }.joined(separator: "/")
+      // A dot in the first of several parts would make it a registry.
+      text = "me/" + text
       if Bool.random() { text = "reg.example:\(Int.random(in: 1...65535))/" + text }
       if Bool.random() { text += ":" + component() }
       if Bool.random() { text += "@\(Digest.sha256(of: Array(text.utf8)))" }

@@ -80,14 +80,10 @@ final class RegistryClient: Sendable {
             metadata: ["mirror": "\(endpoint.base)", "error": "\(error)"])
           continue
         }
-        guard error.metadata[RegistrySession.unreachable] != nil,
-          endpoint.scheme == "https", !endpoint.verifies
-        else {
-          // An error of the connection says less about plain HTTP than TLS's own.
-          throw (error.metadata[RegistrySession.unreachable] == nil ? nil : firstError) ?? error
-        }
+        let unreachable = error.cause as? UnreachableRegistry
+        guard let unreachable, endpoint.scheme == "https", !endpoint.verifies else { throw error }
         firstError = error
-        if error.metadata[RegistrySession.unreachable] == "tls" {
+        if unreachable.isTLS {
           plainHosts.withLock { _ = $0.insert(endpoint.host) }
         }
       }

@@ -17,8 +17,6 @@ final class RegistrySession: Sendable {
   private let logger: Logger
   private let authorization: Authorization
 
-  /// Key in an error's metadata that says that no HTTP answer came: `tls` or `connection`.
-  static let unreachable = "unreachable"
   private static let maximumRedirects = 6
 
   init(
@@ -152,14 +150,9 @@ final class RegistrySession: Sendable {
     } catch {
       if Task.isCancelled { throw CancellationError() }
       throw ImageStoreError(
-        .registryUnavailable, "the registry cannot be reached",
-        metadata: ["url": shown(request.url), unreachable: isTLS(error) ? "tls" : "connection"],
-        cause: error)
+        .registryUnavailable, "\(request.method.rawValue) \"\(shown(request.url))\"",
+        cause: UnreachableRegistry(error))
     }
-  }
-
-  private static func isTLS(_ error: any Error) -> Bool {
-    error is NIOSSLError || error is BoringSSLError || error is NIOSSLExtraError
   }
 
   /// A URL without its query, which may hold secrets.
@@ -237,10 +230,9 @@ final class RegistrySession: Sendable {
         .registryUnavailable, "toomanyrequests: " + (detail.isEmpty ? "slow down" : detail))
     default:
       return ImageStoreError(
-        .registryUnavailable, "the registry answered with an error",
-        metadata: ["status": "\(status)", "for": subject].merging(
-          detail.isEmpty ? [:] : ["detail": detail]
-        ) { one, _ in one })
+        .registryUnavailable,
+        "received unexpected HTTP status for \(subject): \(status) \(response.status.reasonPhrase)"
+          + (detail.isEmpty ? "" : ": \(detail)"))
     }
   }
 }
