@@ -157,8 +157,9 @@ class Engine:
             self.stop()
         except Failure:
             pass
-        for _ in range(50):
-            left = processes_of(self.folder)
+        groups = [group for name in containers_of(self.folder) for group in container_cgroups(name)]
+        for _ in range(100):
+            left = processes_of(self.folder) + [pid for group in groups for pid in members(group)]
             if not left:
                 break
             for pid in left:
@@ -167,8 +168,14 @@ class Engine:
                 except ProcessLookupError:
                     pass
             time.sleep(0.05)
+        for group in sorted(groups, key=len, reverse=True):
+            try:
+                os.rmdir(group)
+            except OSError:
+                pass
         for path in sorted(mounts_under(self.folder), key=len, reverse=True):
             subprocess.run(["umount", "-l", path], stderr=subprocess.DEVNULL)
+        clear_network(self.folder)
         if os.environ.get("MARTLET_TEST_KEEP"):
             print(f"kept {self.folder}")
         else:
@@ -282,8 +289,12 @@ class Engine:
 # What the host shows of a daemon
 
 
-def processes_of(folder: str) -> list[int]:
-    """Processes whose command line names the folder: monitors, shims, proxies."""
+SERVANTS = {"conmon", "runc", "dockerd", "containerd-shim-runc-v2", "docker-proxy", "containerd"}
+
+
+def processes_of(folder: str, daemon_too: bool = True) -> list[int]:
+    """A daemon's own processes: its program or a servant's, with its folder on the command line."""
+    programs = SERVANTS | {os.path.basename(BINARY)}
     found = []
     for entry in os.listdir("/proc"):
         if entry.isdigit() and int(entry) != os.getpid():
@@ -291,10 +302,20 @@ def processes_of(folder: str) -> list[int]:
                 command = Path(f"/proc/{entry}/cmdline").read_bytes()
             except OSError:
                 continue
-            clients = (b"docker\0", b"python", b"containerd\0")
-            if folder.encode() in command and not command.startswith(clients):
-                found.append(int(entry))
+            program = os.path.basename(command.partition(b"\0")[0]).decode(errors="replace")
+            if folder.encode() + b"/" in command and program in programs:
+                if daemon_too or program != "containerd":
+                    found.append(int(entry))
     return found
+
+
+def described(pid: int) -> str:
+    try:
+        words = Path(f"/proc/{pid}/cmdline").read_text().split("\0")
+        state = re.search(r"State:\s+(\w)", Path(f"/proc/{pid}/status").read_text())[1]
+        return f"{pid} {state} {words[0]} … {' '.join(words)[-200:]}"
+    except OSError:
+        return f"{pid} gone"
 
 
 def mounts_under(folder: str) -> list[str]:
@@ -302,18 +323,73 @@ def mounts_under(folder: str) -> list[str]:
         return [line.split()[4] for line in file if line.split()[4].startswith(folder)]
 
 
-def links() -> set[str]:
-    return set(os.listdir("/sys/class/net"))
+def instance_of(exec_root: str) -> str:
+    """The short name that a daemon gives to its bridge and table: the FNV-1a hash of its exec root."""
+    value = 2166136261
+    for byte in exec_root.encode():
+        value = ((value ^ byte) * 16777619) & 0xFFFFFFFF
+    return f"{value:08x}"
 
 
-def container_cgroups() -> set[str]:
-    """Control groups named for a container, of this or any daemon."""
+def table_of(folder: str) -> str:
+    return "martlet_" + instance_of(folder + "/exec")
+
+
+def forward_rules(table: str) -> list[tuple[str, str]]:
+    """The rules that a daemon put into the chain that other programs guard: link and handle."""
+    seen = subprocess.run(["nft", "-a", "list", "chain", "ip", "filter", "FORWARD"],
+                          capture_output=True, text=True).stdout
+    return re.findall(rf'comment "{table}:([^"]+)".*# handle (\d+)', seen)
+
+
+def links(folder: str) -> set[str]:
+    """The bridges of the daemon of this folder and what is plugged into them; nobody else's."""
+    table = table_of(folder)
+    own = subprocess.run(["nft", "list", "table", "inet", table], capture_output=True, text=True).stdout
+    names = set(re.findall(r"mt-[0-9a-f]{12}", own)) | {link for link, _ in forward_rules(table)}
+    names.add("ml" + instance_of(folder + "/exec"))
+    described = json.loads(subprocess.run(["ip", "-j", "link"], capture_output=True).stdout)
+    return {link["ifname"] for link in described
+            if link["ifname"] in names or link.get("master") in names}
+
+
+def clear_network(folder: str):
+    """Takes down the bridges and rules that the daemon of this folder left, as dockerd leaves its own."""
+    table = table_of(folder)
+    for link in links(folder):
+        subprocess.run(["ip", "link", "del", link], stderr=subprocess.DEVNULL)
+    for _, handle in forward_rules(table):
+        subprocess.run(["nft", "delete", "rule", "ip", "filter", "FORWARD", "handle", handle],
+                       stderr=subprocess.DEVNULL)
+    subprocess.run(["nft", "delete", "table", "inet", table], stderr=subprocess.DEVNULL)
+
+
+def containers_of(folder: str) -> set[str]:
+    """Identifiers of containers with a monitor that serves the folder."""
+    found = set()
+    for pid in processes_of(folder):
+        try:
+            found |= set(re.findall(r"[0-9a-f]{64}", Path(f"/proc/{pid}/cmdline").read_text()))
+        except OSError:
+            continue
+    return found
+
+
+def container_cgroups(name: str = "[0-9a-f]{64}") -> set[str]:
+    """Control groups named for a container, or for one of this or any daemon."""
     found = set()
     for root, folders, _ in os.walk("/sys/fs/cgroup"):
-        for name in folders:
-            if re.search(r"[0-9a-f]{64}", name):
-                found.add(os.path.join(root, name))
+        for folder in folders:
+            if re.search(name, folder):
+                found.add(os.path.join(root, folder))
     return found
+
+
+def members(group: str) -> list[int]:
+    try:
+        return [int(line) for line in Path(group, "cgroup.procs").read_text().split()]
+    except OSError:
+        return []
 
 
 def nft_elements(prefix: str) -> list[str]:
@@ -329,10 +405,12 @@ class HostState:
     def __init__(self, engine: Engine):
         # dockerd keeps the host's own namespace mounted once a container has used it.
         self.mounts = {m for m in mounts_under(engine.folder) if not m.endswith("/netns/default")}
-        self.links = links()
-        self.cgroups = container_cgroups()
+        self.links = links(engine.folder)
+        # Those without a process: other daemons of this machine may be running containers.
+        self.cgroups = {group for group in container_cgroups() if not members(group)}
         daemon = {engine.process.pid} if engine.process else set()
-        self.processes = set(processes_of(engine.folder)) - daemon
+        self.processes = {described(pid)
+                          for pid in processes_of(engine.folder, daemon_too=False) if pid not in daemon}
         self.elements = set(nft_elements(f"10.199.{engine.number * 16}."))
 
     def extra(self, before: HostState) -> dict:

@@ -329,7 +329,7 @@ class Worker(threading.Thread):
             reply = self.call("POST", f"/containers/{name}/exec", {"Cmd": ["true"]})
             if reply.status == 201:
                 self.call("POST", f"/exec/{reply.json()['Id']}/start", {"Detach": True})
-        elif choice < 0.9:
+        elif choice < 0.9 and len(self.networks) < 2:
             if self.call("POST", "/networks/create", {"Name": name}).status == 201:
                 self.networks.add(name)
         elif self.networks and choice < 0.95:
@@ -388,6 +388,10 @@ def test_killed_at_random_moments(engine):
                 engine.docker("rm", "-f", name)
             gone |= running
             running = set()
+            for network in engine.get("/networks"):
+                if network["Name"] not in ("bridge", "host", "none"):
+                    engine.docker("network", "rm", network["Name"])
+            networks = set()
     engine.remove_everything()
     end = time.monotonic() + 15
     while extra := HostState(engine).extra(before):

@@ -589,7 +589,7 @@ def test_custom_authority(engine, image, name, distant, own_certificates):
     target = f"{host}/r/{name}:one"
     engine.docker("tag", f"{name}:loaded", target)
     message = engine.fails("push", target)
-    assert re.search("certificate|x509", message), message
+    assert re.search("certificate|x509", message, re.I) and ".cc:" not in message, message
     own_certificates(host, crt)
     engine.docker("push", target)
     forget(engine, target)
