@@ -5,17 +5,20 @@ import Host
 ///
 /// A packet must pass every chain of a hook, so a chain that drops by default also drops what our
 /// bridges forward, and, where bridged frames are filtered, what containers of one bridge say to
-/// each other. Where there is such a chain it gets two rules for each bridge of ours, in
+/// each other (dockerd sets that policy whenever it starts). Where there is such a chain it gets two rules for each bridge of ours, in
 /// `DOCKER-USER` if there is one, which dockerd leaves to others, else at its beginning. Our own
 /// table still drops what must not pass.
 struct ForeignForwarding {
   /// Which daemon's rules they are: the name of its table.
   let owner: String
 
+  private var mark: String { "martlet:\(owner):" }
+
   /// Makes exactly these bridges pass. Blocks.
   /// - Throws: `NFTablesError`.
   func pass(_ bridges: Set<String>) throws {
     let context = try NFTablesContext(json: true)
+    let links = Set(try RouteSocket().links().map(\.name))
     for family in ["ip", "ip6"] {
       guard let chain = target(family, context) else { continue }
       let rules = try objects(context.run("list chain \(family) filter \(chain)"))
@@ -23,11 +26,13 @@ struct ForeignForwarding {
       var commands = ""
       var present: Set<String> = []
       for rule in rules {
-        guard let comment = rule.comment, comment.hasPrefix(owner + ":") else { continue }
-        let bridge = String(comment.dropFirst(owner.utf8.count + 1))
-        if bridges.contains(bridge) {
+        guard let comment = rule.comment, comment.hasPrefix("martlet:"),
+          let bridge = comment.split(separator: ":").last.map(String.init)
+        else { continue }
+        if comment.hasPrefix(mark), bridges.contains(bridge) {
           present.insert(bridge)
-        } else {
+        } else if comment.hasPrefix(mark) || !links.contains(bridge) {
+          // Ours and not wanted, or another daemon's that is gone with its bridge.
           commands += "delete rule \(family) filter \(chain) handle \(rule.handle)\n"
         }
       }
@@ -35,7 +40,7 @@ struct ForeignForwarding {
         for direction in ["iifname", "oifname"] {
           commands +=
             "insert rule \(family) filter \(chain) \(direction) \"\(bridge)\" counter "
-            + "accept comment \"\(owner):\(bridge)\"\n"
+            + "accept comment \"\(mark)\(bridge)\"\n"
         }
       }
       if !commands.isEmpty { try context.run(commands) }
@@ -50,7 +55,7 @@ struct ForeignForwarding {
     else { return nil }
     let chains = objects.compactMap(\.chain)
     let drops = chains.contains { $0.name == "FORWARD" && $0.policy == "drop" }
-    let ours = objects.contains { $0.rule?.comment?.hasPrefix(owner + ":") == true }
+    let ours = objects.contains { $0.rule?.comment?.hasPrefix(mark) == true }
     guard drops || ours else { return nil }
     return chains.contains { $0.name == "DOCKER-USER" } ? "DOCKER-USER" : "FORWARD"
   }

@@ -29,8 +29,26 @@ extension NodeNetwork {
       await restorePublishedPorts()
       try await BlockingPool.shared.run { try self.firewall.reconcile(self.desiredElements()) }
       await reopenResolvers()
+      await watchForeignForwarding()
     } catch {
       throw NodeNetworkError.wrapping(error, "failed to set up the networks of this node")
+    }
+  }
+
+  /// Keeps bridges passing when another program sets up its chains after us.
+  private func watchForeignForwarding() async {
+    do {
+      let watching = try await NFTablesMonitor.start { [weak self] in
+        // Short, and of no consequence if the daemon ends meanwhile: the next start does the same.
+        guard let self else { return }
+        Task {
+          try? await BlockingPool.shared.run { self.passForeignForwarding() }  // reports itself
+        }
+      }
+      monitor.withLock { $0 = watching }
+    } catch {
+      logger.warning(
+        "other programs' changes to nftables are not watched", metadata: ["error": "\(error)"])
     }
   }
 

@@ -17,6 +17,7 @@ package final class NodeNetwork: Sendable {
   let firewall: Firewall
   let forwarder: DNSForwarder
   let proxies = PortProxies()
+  let monitor = Mutex<NFTablesMonitor?>(nil)
   let reaper: LinkReaper
 
   /// Sets up what `start` will bring to life; touches nothing.
@@ -42,6 +43,11 @@ package final class NodeNetwork: Sendable {
     let resolvers = state.withLock { $0.sandboxes.values.compactMap(\.resolver) }
     for resolver in resolvers { await resolver.close() }
     await proxies.closeAll()
+    let watching = monitor.withLock { monitor in
+      defer { monitor = nil }
+      return monitor
+    }
+    await watching?.close()
     await reaper.settle()
     ports.releaseAll()
   }

@@ -1,6 +1,7 @@
 import Host
-import NodeNetwork
 import Testing
+
+@testable import NodeNetwork
 
 @Suite struct BridgeTests {
   @Test func containersOfOneBridgeReachEachOther() async throws {
@@ -73,6 +74,40 @@ import Testing
       expect(try await far.fetch(container.address, 80), is: "refused")
       withExtendedLifetime((server, own)) {}
     }
+  }
+
+  /// What dockerd does when it starts on the same machine, here in a machine of its own.
+  @Test func otherProgramsMayDropWhatTheyDoNotKnow() async throws {
+    let scratch = "/run/mtn-foreign"
+    try await shell("umount \(scratch) 2>/dev/null; rm -f \(scratch)")
+    try await BlockingPool.shared.run { try NetworkNamespace.create(at: scratch) }
+    let machine = TestContainer(id: "", name: "", path: scratch, endpoints: [])
+    try await machine.run(
+      """
+      nft add table ip filter; nft add chain ip filter DOCKER-USER; ip link add mtn-a type bridge
+      nft 'add chain ip filter FORWARD { type filter hook forward priority 0; policy drop; }'
+      nft add rule ip filter FORWARD jump DOCKER-USER; nft add rule ip filter DOCKER-USER return
+      nft insert rule ip filter DOCKER-USER iifname mtn-gone accept comment '"martlet:other:mtn-gone"'
+      nft insert rule ip filter DOCKER-USER iifname mtn-a accept comment '"martlet:other:mtn-a"'
+      """)
+    func pass(_ bridges: Set<String>) async throws -> [String] {
+      try await BlockingPool.shared.run {
+        try NetworkNamespace.run(in: scratch) { try ForeignForwarding(owner: "own").pass(bridges) }
+      }
+      return try await machine.run("nft list chain ip filter DOCKER-USER | grep accept").output
+        .split(separator: "\n").map(String.init)
+    }
+    for _ in 0..<2 {
+      let rules = try await pass(["mtn-b"])
+      #expect(rules.count == 3 && rules.filter { $0.contains("own:mtn-b") }.count == 2)
+    }
+    #expect(try await pass([]).count == 1)
+    try await machine.run(
+      "nft flush chain ip filter FORWARD; nft delete chain ip filter DOCKER-USER")
+    _ = try await pass(["mtn-b"])
+    expect(
+      try await machine.run("nft list chain ip filter FORWARD | grep -c mtn-b").output, is: "2")
+    try await shell("umount \(scratch); rm -f \(scratch)")
   }
 
   @Test func ipv6NetworksWork() async throws {
