@@ -30,7 +30,7 @@ extension ImageStore {
 
   func removeFolder(_ folder: String) async {
     do {
-      try await Task { try await BlockingPool.shared.run { try Paths.removeTree(folder) } }.value
+      try await Task { try await BlockingPool.shared.run { try TreeRemoval.remove(folder) } }.value
     } catch {
       logger.warning("a temporary folder is left", metadata: ["path": "\(folder)"])
     }

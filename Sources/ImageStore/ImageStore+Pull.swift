@@ -12,13 +12,12 @@ extension ImageStore {
     allTags: Bool = false, progress: @escaping ProgressHandler
   ) async throws -> ImageRecord {
     let parsed = try Self.parse(reference)
-    let wanted = platform ?? configuration.platform
     do {
       return try await registries.withSession(
         parsed, actions: "pull", credentials: credentials
       ) { session in
         guard allTags else {
-          return try await pullOne(parsed.tagged, wanted, session, progress)
+          return try await pullOne(parsed.tagged, platform, session, progress)
         }
         guard parsed.isNameOnly else {
           throw ImageStoreError(
@@ -26,7 +25,7 @@ extension ImageStore {
         }
         var last: ImageRecord?
         for tag in try await session.tags().sorted() where ImageReference.isTag(tag) {
-          last = try await pullOne(parsed.with(tag: tag), wanted, session, progress)
+          last = try await pullOne(parsed.with(tag: tag), platform, session, progress)
         }
         guard let last else {
           throw ImageStoreError(.notFound, "No tags found for \(parsed.familiarName)")
@@ -63,16 +62,17 @@ extension ImageStore {
   }
 
   private func pullOne(
-    _ reference: ImageReference, _ platform: Platform, _ session: RegistrySession,
+    _ reference: ImageReference, _ explicit: Platform?, _ session: RegistrySession,
     _ progress: @escaping ProgressHandler
   ) async throws -> ImageRecord {
     let label = reference.tag ?? reference.digest?.description ?? ""
     progress(
       TransferProgress(id: label, status: "Pulling from \(reference.path)"))
-    let found = try await session.image(reference, platform: platform)
+    let found = try await session.image(
+      reference, platform: explicit ?? configuration.platform)
     let holder = pins.begin()
     do {
-      let record = try await pullImage(found, reference, session, holder, progress)
+      let record = try await pullImage(found, reference, explicit, session, holder, progress)
       pins.end(holder)
       return record
     } catch {
@@ -85,8 +85,8 @@ extension ImageStore {
   private typealias Found = (manifest: Manifest, fetched: FetchedManifest, top: FetchedManifest)
 
   private func pullImage(
-    _ found: Found, _ reference: ImageReference, _ session: RegistrySession, _ holder: UInt64,
-    _ progress: @escaping ProgressHandler
+    _ found: Found, _ reference: ImageReference, _ explicit: Platform?,
+    _ session: RegistrySession, _ holder: UInt64, _ progress: @escaping ProgressHandler
   ) async throws -> ImageRecord {
     let manifest = found.manifest
     pins.hold(blobs: manifest.layers.map(\.digest) + [manifest.config.digest], by: holder)
@@ -102,6 +102,12 @@ extension ImageStore {
         metadata: ["layers": "\(manifest.layers.count)", "diffs": "\(diffIDs.count)"])
     }
     try checkOS(image.configuration)
+    if let explicit, explicit.preference(for: image.configuration.platform) == nil {
+      throw ImageStoreError(
+        .notFound,
+        "image with reference \(reference.familiar) was found but does not match the specified "
+          + "platform: wanted \(explicit), actual: \(image.configuration.platform)")
+    }
     guard diffIDs.count <= Self.maximumLayers else {
       throw ImageStoreError(
         .unsupported, "max depth exceeded: the image has more than \(Self.maximumLayers) layers")

@@ -121,7 +121,7 @@ extension ImageStore {
     // A container that stands on one of these takes it along when it goes.
     let doomed = Set(gone.values.map(\.directory)).union(abandoned).subtracting(usedDirectories())
     try await blocking("layers cannot be removed") {
-      for name in doomed { try Paths.removeTree("\(overlayPath)/\(name)") }
+      for name in doomed { try TreeRemoval.remove("\(overlayPath)/\(name)") }
     }
     let freed = try await removeUnneededBlobs(resumable)
     return (gone.keys.sorted(), gone.values.reduce(freed) { $0 + $1.size })
@@ -161,7 +161,7 @@ extension ImageStore {
     let overlayPath = configuration.overlayPath
     try await blocking("layers cannot be removed") {
       for name in doomed where !known.contains(name) {
-        try Paths.removeTree("\(overlayPath)/\(name)")
+        try TreeRemoval.remove("\(overlayPath)/\(name)")
       }
     }
   }

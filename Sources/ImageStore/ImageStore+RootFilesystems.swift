@@ -21,7 +21,7 @@ extension ImageStore {
     }
     // Claimed before it is looked at again: a removal of the image that comes in between either
     // sees the claim or is seen here.
-    roots.claim(containerID, lower)
+    try roots.claim(containerID, lower)
     let (roots, layers) = (self.roots, lower)
     do {
       if let imageID, catalog.state.images[imageID] == nil {
@@ -139,7 +139,7 @@ enum ExportMount {
   static func open(lower: [String], in overlayPath: String) throws -> Descriptor {
     let place = "\(overlayPath)/\(LayerUnpacker.newDirectoryName())"
     try Paths.makeDirectories(place + "/merged", mode: 0o700)
-    defer { try? Paths.removeTree(place) }  // recovery sweeps what is left
+    defer { try? TreeRemoval.remove(place) }  // recovery sweeps what is left
     let target = place + "/merged"
     // One layer alone cannot be mounted read-only: an empty one goes below it.
     let layers = lower.count > 1 ? lower : lower + [RootFilesystems.emptyDirectory + "/diff"]

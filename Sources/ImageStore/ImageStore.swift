@@ -112,7 +112,7 @@ package final class ImageStore: Sendable {
       let isStray = LayerUnpacker.isDirectoryName(name) && !(kept?.contains(name) ?? true)
       guard isStray || name.hasPrefix("removing-") else { continue }
       try Mount.unmount("\(overlayPath)/\(name)/merged", lazily: true)
-      try Paths.removeTree("\(overlayPath)/\(name)")
+      try TreeRemoval.remove("\(overlayPath)/\(name)")
       removed.append(name)
     }
     return removed.sorted()

@@ -264,6 +264,36 @@ import Testing
     await expectError(.invalidContent) { try await fixture.store.load(stream(escape)) { _ in } }
   }
 
+  @Test func foldersNestedWithoutEnd() async throws {
+    let deep = String(repeating: "d/", count: 700)
+    try await refuse(try TarBuilder.make { try $0.file(deep + "f", "x") })
+    // Each link leads to the end of the chain so far, so that no name is long.
+    try await refuse(
+      try TarBuilder.make { tar in
+        for number in 0..<40 {
+          let start = number == 0 ? "" : "l\(number - 1)/"
+          let chain = String(repeating: "d/", count: 50)
+          try tar.file(start + chain + "f", "x")
+          try tar.link("l\(number)", to: start + chain.dropLast())
+        }
+      })
+  }
+
+  @Test func deepTreesCanBeRemoved() async throws {
+    let scratch = try Scratch()
+    let folder = scratch.path + "/deep"
+    try Paths.makeDirectories(folder)
+    var current = try Descriptor.open(folder, O_RDONLY | O_DIRECTORY)
+    for _ in 0..<3000 {
+      try checked("mkdir", nil, mkdirat(current.rawValue, "d", 0o755))
+      let next = openat(current.rawValue, "d", O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+      current = Descriptor(owning: try checked("open", nil, next))
+    }
+    try TreeRemoval.remove(folder)
+    #expect(!Paths.exists(folder))
+    try TreeRemoval.remove(folder)
+  }
+
   /// Archives with random damage are refused or taken, but never crash and never escape.
   @Test func randomDamage() async throws {
     let fixture = try await StoreFixture()

@@ -45,6 +45,7 @@ package final class Extractor {
   private var whiteouts: Set<[UInt8]> = []
 
   private static let maximumOpenFolders = 64
+  private static let maximumDepth = 512
 
   /// Unpacks into `root`, or into the folder that the components of `prefix` lead to in it.
   package init(
@@ -345,7 +346,7 @@ package final class Extractor {
     }
     if isFolder {
       closeFolders(except: place.folder)
-      try RootedRemoval.removeFolder(place.name, in: place.folder)
+      try TreeRemoval.removeFolder(place.name, in: place.folder)
     } else {
       _ = try withCString(place.name) {
         try checked("unlink", place.entry.name, unlinkat(place.folder, $0, 0))
@@ -409,8 +410,24 @@ package final class Extractor {
       opened = try makeFolder(path, after: error)
     }
     folders[path] = opened
+    try checkDepth(of: opened, path)
     lastFolder = (path, opened)
     return opened
+  }
+
+  /// Links inside the archive can build on one another to nest folders deeper than any name is
+  /// long; whoever walks the tree later would pay for it.
+  private func checkDepth(of folder: Int32, _ path: [UInt8]) throws {
+    let place: [UInt8]
+    do {
+      place = try TreeArchiver.linkTarget(Array("/proc/self/fd/\(folder)".utf8), in: AT_FDCWD)
+    } catch let error as SystemError where error.errno == ENAMETOOLONG {
+      throw ArchiveError.entry(.hostile, "the archive nests folders too deeply", path)
+    }
+    let depth = place.reduce(0) { $0 + ($1 == UInt8(ascii: "/") ? 1 : 0) }
+    guard depth <= Self.maximumDepth else {
+      throw ArchiveError.entry(.hostile, "the archive nests folders too deeply", path)
+    }
   }
 
   /// Makes a folder that the archive has members in but does not name itself.
@@ -444,34 +461,6 @@ package final class Extractor {
       folders[path] = nil
     }
     lastFolder = nil
-  }
-}
-
-/// Removes trees by open folders.
-enum RootedRemoval {
-  /// Removes a folder and all in it without following links.
-  /// - Throws: `SystemError`.
-  static func removeFolder(_ name: [UInt8], in folder: Int32) throws {
-    try withCString(name) { text in
-      let flags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC
-      let opened = try checked("open", String(cString: text), openat(folder, text, flags))
-      guard let listing = fdopendir(opened) else {
-        close(opened)
-        throw SystemError.last("fdopendir", String(cString: text))
-      }
-      defer { closedir(listing) }
-      while let entry = readdir(listing) {
-        let child = DirectoryListing.name(of: entry)
-        if child.elementsEqual(".".utf8) || child.elementsEqual("..".utf8) { continue }
-        let status = withCString(child) { unlinkat(opened, $0, 0) }
-        if status == 0 || errno == ENOENT { continue }
-        guard errno == EISDIR || errno == EPERM else { throw SystemError.last("unlink") }
-        try removeFolder(child, in: opened)
-      }
-      if unlinkat(folder, text, AT_REMOVEDIR) != 0, errno != ENOENT {
-        throw SystemError.last("rmdir", String(cString: text))
-      }
-    }
   }
 }
 

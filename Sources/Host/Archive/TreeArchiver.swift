@@ -16,6 +16,9 @@ package final class TreeArchiver {
   /// Where files with several links were written first.
   private var links: [LinkIdentity: [UInt8]] = [:]
   private let memory = UnsafeMutableRawBufferPointer.allocate(byteCount: 256 << 10, alignment: 64)
+  /// How many folders are open above the one being written.
+  private var depth = 0
+  private static let maximumDepth = 768
   /// Bytes of all regular files written.
   package private(set) var bytes: Int64 = 0
 
@@ -35,6 +38,11 @@ package final class TreeArchiver {
   /// Writes what is in an open folder, names counted from `prefix` (empty, or ending in a slash).
   /// - Throws: `SystemError`, or what the writer's sink throws.
   package func contents(of folder: Int32, prefix: [UInt8]) throws {
+    depth += 1
+    defer { depth -= 1 }
+    guard depth <= Self.maximumDepth else {
+      throw ArchiveError(.unsupported, "folders are nested too deeply to be archived")
+    }
     let copy = try checked("dup", nil, fcntlDuplicate(folder))
     for name in try DirectoryListing.names(owning: copy) {
       try member(name, in: folder, as: prefix + name)

@@ -111,7 +111,7 @@ struct BlobDirectory: Sendable {
   /// Removes what was coming in when the process ended.
   func clearIncoming() throws -> [String] {
     let names = try Paths.entries(of: root + "/incoming")
-    for name in names { try Paths.removeTree("\(root)/incoming/\(name)") }
+    for name in names { try TreeRemoval.remove("\(root)/incoming/\(name)") }
     return names.map { "incoming/" + $0 }
   }
 

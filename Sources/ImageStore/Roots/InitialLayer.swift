@@ -33,11 +33,11 @@ struct InitialLayer {
       Self.makeLink("etc/mtab", to: "/proc/mounts", in: root)
     } catch {
       try? Mount.unmount(merged, lazily: true)  // the first error counts
-      try? Paths.removeTree(path)  // recovery sweeps what is left
+      try? TreeRemoval.remove(path)  // recovery sweeps what is left
       throw ImageStoreError(.system, "the image's layers cannot be mounted", cause: error)
     }
     for folder in ["/work", "/merged"] {
-      try? Paths.removeTree(path + folder)  // not needed, not harmful
+      try? TreeRemoval.remove(path + folder)  // not needed, not harmful
     }
     return name
   }

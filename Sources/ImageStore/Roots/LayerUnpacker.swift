@@ -31,7 +31,7 @@ struct LayerUnpacker: Sendable {
       let (size, diffID) = try unpack(source, into: path + "/diff", expected, progress)
       return Unpacked(directory: directory, size: size, diffID: diffID)
     } catch {
-      try? Paths.removeTree(path)  // the first error counts; recovery sweeps what is left
+      try? TreeRemoval.remove(path)  // the first error counts; recovery sweeps what is left
       throw ImageStoreError.unpacking(error)
     }
   }

@@ -63,9 +63,18 @@ final class RootFilesystems: Sendable {
       .notFound, "the container has no root file system", metadata: ["container": containerID])
   }
 
-  /// Claims layers for a container before its folders are there.
-  func claim(_ containerID: String, _ lower: [String]) {
-    lowers.withLock { $0[containerID] = lower }
+  /// Claims layers for a container before its folders are there. Throws `conflict` if it has a
+  /// root file system.
+  func claim(_ containerID: String, _ lower: [String]) throws {
+    let isNew = lowers.withLock { lowers in
+      guard lowers[containerID] == nil else { return false }
+      lowers[containerID] = lower
+      return true
+    }
+    guard isNew else {
+      throw ImageStoreError(
+        .conflict, "the container has a root file system", metadata: ["container": containerID])
+    }
   }
 
   /// Gives up a claim.
@@ -76,15 +85,19 @@ final class RootFilesystems: Sendable {
   /// Makes a container's folders. Blocks.
   func create(_ containerID: String, _ lower: [String]) throws {
     let path = path(containerID)
+    guard mkdir(path, 0o710) == 0 else {
+      throw ImageStoreError(
+        .system, "the container's root file system cannot be made",
+        cause: SystemError.last("mkdir", path))
+    }
     do {
-      try checked("mkdir", path, mkdir(path, 0o710))
       for folder in ["/diff", "/work", "/merged"] {
         try checked("mkdir", path + folder, mkdir(path + folder, 0o755))
       }
       try Self.copyRootAttributes(of: lower, in: overlayPath, to: path + "/diff")
       try checked("symlink", path, symlink(lower.joined(separator: ":"), path + "/lower"))
     } catch {
-      try? Paths.removeTree(path)  // the first error counts
+      try? TreeRemoval.remove(path)  // the first error counts
       throw ImageStoreError(
         .system, "the container's root file system cannot be made", cause: error)
     }
@@ -110,7 +123,7 @@ final class RootFilesystems: Sendable {
     if isDisposable { options.append("volatile") }
     // A volatile mount that the machine went down under leaves this note, which forbids another.
     if Paths.exists(path + "/work/work/incompat") {
-      try Paths.removeTree(path + "/work/work/incompat")
+      try TreeRemoval.remove(path + "/work/work/incompat")
     }
     let lower = try lower(containerID)
     do {
@@ -148,7 +161,7 @@ final class RootFilesystems: Sendable {
         .system, "the container's root file system cannot be removed", cause: reason)
     }
     do {
-      try Paths.removeTree(doomed)
+      try TreeRemoval.remove(doomed)
     } catch {
       throw ImageStoreError(
         .system, "the container's root file system cannot be removed", cause: error)

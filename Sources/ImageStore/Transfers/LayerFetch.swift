@@ -174,7 +174,7 @@ struct LayerFetch: Sendable {
       }
       if let made = outcome.unpacked {
         let folder = "\(unpacker.overlayPath)/\(made.directory)"
-        try? await Task { try await BlockingPool.shared.run { try Paths.removeTree(folder) } }
+        try? await Task { try await BlockingPool.shared.run { try TreeRemoval.remove(folder) } }
           .value  // the first error counts; recovery sweeps what is left
       }
       throw error
