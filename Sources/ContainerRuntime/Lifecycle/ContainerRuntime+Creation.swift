@@ -52,6 +52,8 @@ extension ContainerRuntime {
   }
 
   private func createBlocking(_ settings: ContainerSettings) throws -> SupervisedContainer {
+    CgroupWriterLock.shared.hold()
+    defer { CgroupWriterLock.shared.release() }
     let folder = folder(of: settings.id)
     guard mkdir(folder, 0o711) == 0 else {
       if errno == EEXIST {

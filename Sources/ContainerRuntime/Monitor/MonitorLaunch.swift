@@ -77,6 +77,8 @@ struct MonitorLaunch {
   /// - Parameter connect: called once the attach socket of an attached exec is there.
   /// - Throws: `ContainerRuntimeError`, or what `connect` throws.
   func run(connect: () throws -> Void = {}) throws -> Started {
+    CgroupWriterLock.shared.hold()
+    defer { CgroupWriterLock.shared.release() }
     let deadline = ContinuousClock.now + timeout
     let sync = try Descriptor.pipe()
     let errors = try Descriptor.pipe()
