@@ -35,7 +35,7 @@ integration:
 
 bench: build
 	scripts/install-packages run bench
-	bench/bench
+	bench/run
 
 lint:
 	$(SWIFT) format lint --strict --recursive --parallel $(SOURCES)

@@ -129,7 +129,8 @@ class Engine:
                     command = Path(f"/proc/{entry}/cmdline").read_bytes()
                 except OSError:
                     continue
-                if self.folder.encode() in command:
+                program = os.path.basename(command.partition(b"\0")[0])
+                if self.folder.encode() in command and program not in (b"docker", b"podman"):
                     found.append(int(entry))
         return found
 
@@ -171,10 +172,9 @@ class Dockerd(Engine):
 class Podman(Engine):
     """No daemon: every command does its work itself."""
 
+    name = "podman"
     # crun, its default, does not run where cgroup v1 and v2 are mixed.
     runtime = [] if os.path.exists("/sys/fs/cgroup/cgroup.controllers") else ["--runtime", "runc"]
-
-    name = "podman"
 
     def start(self):
         pass
