@@ -392,11 +392,10 @@ def members(group: str) -> list[int]:
         return []
 
 
-def nft_elements(prefix: str) -> list[str]:
-    """Lines of nftables rules and map elements that name an address starting with `prefix`."""
+def nft_addresses(prefix: str) -> set[str]:
+    """Addresses of single containers that nftables rules and elements name; subnets do not count."""
     result = subprocess.run(["nft", "list", "ruleset"], capture_output=True, text=True)
-    lines = [line.strip() for line in result.stdout.splitlines() if prefix in line]
-    return [re.sub(r"packets \d+ bytes \d+", "", line) for line in lines]
+    return set(re.findall(rf"\b{re.escape(prefix)}\d+\b(?!/)", result.stdout))
 
 
 class HostState:
@@ -411,7 +410,7 @@ class HostState:
         daemon = {engine.process.pid} if engine.process else set()
         self.processes = {described(pid)
                           for pid in processes_of(engine.folder, daemon_too=False) if pid not in daemon}
-        self.elements = set(nft_elements(f"10.199.{engine.number * 16}."))
+        self.elements = nft_addresses(f"10.199.{engine.number * 16}.")
 
     def extra(self, before: HostState) -> dict:
         """What is here and was not there."""

@@ -207,6 +207,7 @@ def test_stats_of_a_stopped_container(engine, name):
 
 
 def test_top(engine, sleeper):
+    eventually(lambda: len(engine.get(f"/containers/{sleeper}/top")["Processes"]) == 2)  # the init's child
     table = engine.get(f"/containers/{sleeper}/top")
     assert table["Titles"][:2] == ["UID", "PID"] and table["Titles"][-1] == "CMD"
     commands = [row[-1] for row in table["Processes"]]
@@ -214,6 +215,7 @@ def test_top(engine, sleeper):
 
 
 def test_top_with_arguments(engine, sleeper):
+    eventually(lambda: len(engine.get(f"/containers/{sleeper}/top")["Processes"]) == 2)
     table = engine.get(f"/containers/{sleeper}/top?ps_args=-o%20pid,comm")
     assert table["Titles"] == ["PID", "COMMAND"]
     assert "sleep" in [row[1] for row in table["Processes"]]

@@ -11,7 +11,7 @@ import threading
 import pytest
 
 from conftest import free_port
-from engine import IS_PEER, eventually
+from engine import IS_PEER, eventually, table_of
 
 
 def endpoint(engine, name, network="bridge") -> dict:
@@ -696,3 +696,78 @@ def test_many_networks_at_once(engine, name):
     mine = [n for n in engine.get("/networks") if n["Name"].startswith(name)]
     assert len(mine) == 10
     assert len({n["IPAM"]["Config"][0]["Subnet"] for n in mine}) == 10
+
+
+@pytest.mark.martlet_only
+def test_published_ports_are_map_elements(engine, name):
+    """One element for each port, not one rule: the rules do not grow with the ports."""
+    def ruleset():
+        return subprocess.run(["nft", "list", "table", "inet", table_of(engine.folder)],
+                              capture_output=True, text=True, check=True).stdout
+
+    def rules():
+        return sum(1 for line in ruleset().splitlines() if re.search(r"\b(accept|drop|dnat|snat|jump)\b", line)
+                   and " : " not in line)
+
+    idle(engine, name + "a", "-p", "41301:80")
+    before = rules()
+    assert "41301" in ruleset()
+    for number in range(2, 6):
+        idle(engine, f"{name}{number}", "-p", f"4130{number}:80")
+    assert rules() == before
+    assert all(f"4130{number}" in ruleset() for number in range(1, 6))
+    for number in range(2, 6):
+        engine.docker("rm", "-f", f"{name}{number}")
+    assert "41303" not in ruleset()
+
+
+def test_name_service_takes_garbage(engine, name):
+    """Random packets to 127.0.0.11 do not disturb it."""
+    engine.load("debian")
+    engine.docker("network", "create", name)
+    idle(engine, name + "a", "--network", name)
+    script = ("use Socket; srand(5); socket(S,AF_INET,SOCK_DGRAM,0);"
+              "my $to = sockaddr_in(53,inet_aton('127.0.0.11'));"
+              "for (1..2000) { my $n = int(rand(600)); my $p = join('', map { chr(int(rand(256))) } 1..$n);"
+              "  $p = pack('n6',$_,0x0100,1,0,0,0).$p if $_ % 2; send(S,$p,0,$to); }"
+              "for my $q (pack('n6',1,256,1,0,0,0).\"\\xc0\\x0c\\0\\1\\0\\1\","
+              "           pack('n6',1,256,65535,0,0,0), pack('n6',1,256,1,0,0,0).(\"\\x3f\".('a'x63))x9)"
+              "  { send(S,$q,0,$to) }"
+              f"exec 'getent', 'hosts', '{name}a'")
+    seen = engine.out("run", "--rm", "--network", name, "debian:12", "perl", "-e", script)
+    assert address(engine, name + "a", name) in seen
+
+
+def test_name_service_over_tcp_and_for_other_types(engine, name):
+    engine.load("debian")
+    engine.docker("network", "create", name)
+    idle(engine, name + "a", "--network", name)
+    script = ("use Socket; my $q = pack('n6',7,0x0100,1,0,0,0).join('', map { chr(length).$_ } '" + name
+              + "a').\"\\0\".pack('n2',$ARGV[0],1); socket(S,AF_INET,SOCK_STREAM,0);"
+              "connect(S,sockaddr_in(53,inet_aton('127.0.0.11'))) or die $!;"
+              "syswrite(S,pack('n',length $q).$q); sysread(S,my $l,2); sysread(S,my $r,unpack('n',$l));"
+              "my @h = unpack('n6',$r); print join(' ', $h[0], $h[1] & 15, $h[3]), qq(\\n)")
+
+    def ask(kind):
+        return engine.out("run", "--rm", "--network", name, "debian:12", "perl", "-e", script, kind)
+
+    assert ask(1) == "7 0 1"   # A: one answer
+    assert ask(28) == "7 0 0"  # AAAA: the name exists, and has none
+
+
+def test_nothing_grows_over_many_runs(engine, name):
+    """A hundred containers later the daemon holds neither more files nor much more memory."""
+    def cycle():
+        reply = engine.request("POST", "/containers/create", {"Image": "busybox", "Cmd": ["true"]})
+        identifier = reply.json()["Id"]
+        assert engine.request("POST", f"/containers/{identifier}/start").status == 204
+        engine.request("POST", f"/containers/{identifier}/wait")
+        assert engine.request("DELETE", f"/containers/{identifier}").status == 204
+
+    for _ in range(20):
+        cycle()
+    files, memory = engine.open_files(), engine.memory()
+    for _ in range(100):
+        cycle()
+    eventually(lambda: engine.open_files() <= files + 4, 10, f"{files} open files before")
+    assert engine.memory() < memory + (24 << 20)

@@ -9,6 +9,7 @@ import re
 import shutil
 import subprocess
 import threading
+import time
 
 import pytest
 
@@ -278,9 +279,18 @@ class Front(threading.Thread):
         class Handler(http.server.BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
 
+            def content(self) -> bytes:
+                if self.headers.get("Transfer-Encoding") != "chunked":
+                    return self.rfile.read(int(self.headers.get("Content-Length") or 0))
+                parts = []
+                while size := int(self.rfile.readline().split(b";")[0], 16):
+                    parts.append(self.rfile.read(size))
+                    self.rfile.readline()
+                self.rfile.readline()
+                return b"".join(parts)
+
             def relay(self):
-                length = int(self.headers.get("Content-Length") or 0)
-                body = self.rfile.read(length)
+                body = self.content()
                 front.seen.append((self.command, self.path, dict(self.headers)))
                 answer = handle(self, body)
                 if answer is None:
@@ -539,8 +549,8 @@ def own_certificates():
     """Writes a CA into the folder that daemons read, and takes it away again."""
     made = []
 
-    def put(host, crt):
-        folder = f"/etc/docker/certs.d/{host}"
+    def put(host, crt, root="/etc/docker/certs.d"):
+        folder = f"{root}/{host}"
         os.makedirs(folder)
         made.append(folder)
         with open(folder + "/ca.crt", "wb") as file:
@@ -622,3 +632,75 @@ def test_mirrors(spare_engine, registry, name):
     engine.docker("pull", f"{name}:x")
     assert engine.out("run", "--rm", f"{name}:x", "echo", "mirrored") == "mirrored"
     assert f"http://{registry.host}/" in engine.get("/info")["RegistryConfig"]["Mirrors"]
+
+
+@pytest.mark.martlet_only
+def test_authorities_of_our_own_folder(engine, image, name, distant, own_certificates):
+    host, crt = distant(tls=True)
+    target = f"{host}/r/{name}:one"
+    own_certificates(host, crt, "/etc/martlet/certs.d")
+    engine.docker("tag", f"{name}:loaded", target)
+    engine.docker("push", target)
+
+
+@pytest.mark.own_daemon
+def test_as_many_downloads_at_once_as_allowed(spare_engine, engine, registry, image, name, front):
+    target, _ = push(engine, registry, name)
+    current, most, lock = [0], [0], threading.Lock()
+
+    def handle(request, body):
+        if "/blobs/" not in request.path or request.command != "GET":
+            return None
+        with lock:
+            current[0] += 1
+            most[0] = max(most[0], current[0])
+        time.sleep(0.2)  # long enough for others to come
+        headers = {k: v for k, v in request.headers.items() if k.lower() != "host"}
+        status, answer, data = registry.request("GET", request.path, headers)
+        with lock:
+            current[0] -= 1
+        return status, dict(answer), data
+
+    service = front(handle)
+    for allowed in (1, 2):
+        most[0] = 0
+        other = spare_engine(4 + allowed, images=(), configuration={"max-concurrent-downloads": allowed})
+        other.docker("pull", f"{service.host}/r/{name}:one")
+        assert 1 <= most[0] <= allowed + 1, most  # the image's configuration comes beside the layers
+        other.stop()
+
+
+def test_pushing_with_a_token(engine, registry, image, name, front):
+    """Tokens are asked for with the scope that the registry names, and credentials go to the token service only."""
+    asked = []
+
+    def handle(request, body):
+        if request.path.startswith("/token"):
+            asked.append((request.path, request.headers.get("Authorization")))
+            return 200, {"Content-Type": "application/json"}, b'{"access_token":"writer","expires_in":300}'
+        if request.headers.get("Authorization") != "Bearer writer":
+            assert "Basic" not in (request.headers.get("Authorization") or "")
+            challenge = f'Bearer realm="http://{service.host}/token",service="tests",' \
+                        f'scope="repository:p/{name}:pull,push"'
+            return 401, {"WWW-Authenticate": challenge}, b"{}"
+        if request.command in ("POST", "PUT", "PATCH"):
+            return relayed(request, body)
+        return None
+
+    def relayed(request, body):
+        connection = http.client.HTTPConnection("127.0.0.1", registry.port)
+        headers = {k: v for k, v in request.headers.items()
+                   if k.lower() not in ("host", "authorization", "transfer-encoding")}
+        path = request.path if request.path.startswith("/") else "/" + request.path
+        connection.request(request.command, path, body, headers | {"Host": service.host})
+        answer = connection.getresponse()
+        return answer.status, {k: v for k, v in answer.getheaders()}, answer.read()
+
+    service = front(handle)
+    target = f"{service.host}/p/{name}"
+    engine.docker("tag", f"{name}:loaded", target + ":one")
+    reply = engine.request("POST", f"/images/{target}/push?tag=one", headers=authentication(
+        username="robin", password="w0rd", serveraddress=service.host))
+    assert b'"error"' not in reply.body and reply.status == 200, reply
+    assert asked and asked[0][1] == "Basic " + base64.b64encode(b"robin:w0rd").decode()
+    assert registry.manifest("p/" + name, "one")

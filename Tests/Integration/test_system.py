@@ -173,3 +173,30 @@ def test_memory_stays_flat(engine):
     for _ in range(2000):
         engine.request("GET", "/containers/json?all=1")
     assert engine.memory() < before + (32 << 20)
+
+
+@pytest.mark.martlet_only
+def test_building_says_that_it_is_not_there(engine, tmp_path):
+    (tmp_path / "Dockerfile").write_text("FROM busybox\n")
+    message = engine.fails("build", tmp_path, env={"DOCKER_BUILDKIT": "0"})
+    assert re.search("not (supported|implemented|available)|build", message, re.I), message
+    reply = engine.request("POST", "/build", b"", {"Content-Type": "application/x-tar"})
+    assert reply.status in (404, 501, 503) and reply.message
+
+
+def test_checkpoints_are_refused(engine, name):
+    engine.docker("create", "--name", name, "busybox")
+    reply = engine.request("POST", f"/containers/{name}/checkpoints", {"CheckpointID": "x"})
+    assert reply.status in (400, 404, 500, 501) and reply.message
+
+
+@pytest.mark.martlet_only
+def test_socket_belongs_to_the_docker_group(engine):
+    import grp
+
+    try:
+        group = grp.getgrnam("docker").gr_gid
+    except KeyError:
+        pytest.skip("this machine has no group docker")
+    status = os.stat(engine.socket)
+    assert status.st_gid == group and status.st_mode & 0o777 == 0o660

@@ -224,3 +224,12 @@ def test_python_client_volumes(engine, name):
     assert [v.name for v in engine.client.volumes.list()] == [name]
     volume.remove()
     assert engine.client.volumes.list() == []
+
+
+def test_nfs_that_does_not_answer(engine, name):
+    """What the mount says reaches the user, and the container is not left half made."""
+    engine.docker("volume", "create", "-o", "type=nfs", "-o", "o=addr=127.0.0.1,soft,timeo=5,retrans=1",
+                  "-o", "device=:/nothing", name)
+    message = engine.fails("run", "--rm", "-v", f"{name}:/data", "busybox", "true")
+    assert re.search("mount|no such device|connection refused|not supported", message, re.I), message
+    engine.docker("volume", "rm", name)
