@@ -26,6 +26,10 @@ package final class ContainerRuntime: Sendable {
   /// The end of each exec that was started or adopted here, likewise. For one consumer.
   package let execExits: AsyncStream<ExecExit>
 
+  /// The threads that wait for the OCI runtime. Others have theirs to themselves, and so many
+  /// containers that are started at once do not all contend for the processors.
+  static let launches = BlockingPool(threads: max(8, 4 * sysconf(Int32(_SC_NPROCESSORS_ONLN))))
+
   let state = Mutex(State())
   let rotator: LogRotator
   let exitContinuation: AsyncStream<ContainerExit>.Continuation

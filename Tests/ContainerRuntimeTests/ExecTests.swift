@@ -7,12 +7,13 @@ import Testing
 
 @Suite(.timeLimit(.minutes(2))) struct ExecTests {
   private func withSleeper(
-    _ change: (inout ContainerSettings) -> Void = { _ in },
+    environment: [String] = [], droppedCapabilities: [String] = [],
     _ body: (RuntimeFixture, String) async throws -> Void
   ) async throws {
     try await withRuntime { fixture in
       var settings = fixture.settings(["sleep", "1000"])
-      change(&settings)
+      settings.environment = environment
+      settings.security.droppedCapabilities = droppedCapabilities
       _ = try await fixture.runtime.create(settings)
       try await fixture.runtime.start(settings.id)
       try await body(fixture, settings.id)
@@ -79,7 +80,7 @@ import Testing
   }
 
   @Test func environmentUserAndFolder() async throws {
-    try await withSleeper({ $0.environment = ["A=1", "B=2"] }) { fixture, id in
+    try await withSleeper(environment: ["A=1", "B=2"]) { fixture, id in
       var settings = exec("sh", "-c", "echo $A $B $C; id -u; id -g; pwd")
       settings.environment = ["B=3", "C=4"]
       settings.user = "user"
@@ -90,7 +91,7 @@ import Testing
   }
 
   @Test func privilegesAreTheContainersOwnUnlessTold() async throws {
-    try await withSleeper({ $0.security.droppedCapabilities = ["ALL"] }) { fixture, id in
+    try await withSleeper(droppedCapabilities: ["ALL"]) { fixture, id in
       let script = "grep CapBnd /proc/self/status | tr -d 'CapBnd:\\t'"
       #expect(try await fixture.probe(id, script).output == Array("0000000000000000\n".utf8))
       var settings = exec("sh", "-c", script)

@@ -131,7 +131,7 @@ import Testing
     try await withRuntime { fixture in
       let text = try await fixture.output(
         of: """
-          ulimit -n; ulimit -c; cat /proc/sys/net/ipv4/ip_forward; ls -l /dev/myfull
+          exec 2>&1; ulimit -n; ulimit -c; cat /proc/sys/net/ipv4/ip_forward; ls -l /dev/myfull
           echo x > /dev/myfull; cat /dev/myzero | head -c 2 | wc -c
           """
       ) {

@@ -94,7 +94,7 @@ extension ContainerRuntime {
     try Self.checkName(settings.id)
     let container = try liveContainer(containerID)
     let key = ExecKey(containerID: containerID, execID: settings.id)
-    let (exec, stream) = try await BlockingPool.shared.run {
+    let (exec, stream) = try await Self.launches.run {
       try self.startExecBlocking(container, settings, key, isReported)
     }
     supervise(exec)

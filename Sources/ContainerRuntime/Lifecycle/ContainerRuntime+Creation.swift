@@ -14,7 +14,7 @@ extension ContainerRuntime {
     try Self.checkName(settings.id)
     try claim(settings.id)
     defer { release(settings.id) }
-    let container = try await BlockingPool.shared.run { try self.createBlocking(settings) }
+    let container = try await Self.launches.run { try self.createBlocking(settings) }
     supervise(container)
     return container.handle
   }

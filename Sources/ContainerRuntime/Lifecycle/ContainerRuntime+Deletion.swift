@@ -13,7 +13,7 @@ extension ContainerRuntime {
     if let container, container.exit == nil {
       // Ended meanwhile is as good as killed.
       try? await kill(id, signal: SIGKILL)
-      _ = await container.ending.wait()
+      try await waitForDeath(of: container)
     }
     container?.abandon()
     rotator.remove(id)
@@ -25,6 +25,19 @@ extension ContainerRuntime {
     guard isClean else {
       throw ContainerRuntimeError(
         .system, "not all of the container could be removed", metadata: ["id": id])
+    }
+  }
+
+  /// A process that waits for a disk or a network file system does not die, and is not waited for
+  /// for ever.
+  private func waitForDeath(of container: SupervisedContainer) async throws {
+    let signal = ChangeSignal()
+    let token = container.ending.observe { _ in signal.set() }
+    await signal.wait(for: .seconds(30))
+    container.ending.remove(token)
+    guard container.exit != nil else {
+      throw ContainerRuntimeError(
+        .timedOut, "the container's process does not end", metadata: ["id": container.id])
     }
   }
 

@@ -32,10 +32,13 @@ final class LogRotator: Sendable {
 
   init(logger: Logger) { self.logger = logger }
 
+  /// What nobody means by more.
+  private static let mostFiles = 1000
+
   /// The names of a log's files, newest first; they need not all be there.
   static func files(of settings: LogSettings) -> [String] {
     [settings.path]
-      + (1..<max(1, settings.maximumFiles)).map { settings.path + ".\($0)" }
+      + (1..<min(max(1, settings.maximumFiles), mostFiles)).map { settings.path + ".\($0)" }
   }
 
   /// Watches over the log of a running container whose monitor has its sockets in `folder`.
