@@ -5,7 +5,8 @@ import Host
 ///
 /// A packet must pass every chain of a hook, so a chain that drops by default also drops what our
 /// bridges forward, and, where bridged frames are filtered, what containers of one bridge say to
-/// each other (dockerd sets that policy whenever it starts). Where there is such a chain it gets two rules for each bridge of ours, in
+/// each other (dockerd sets that policy whenever it starts). Where there is such a chain it gets
+/// two rules for each bridge of ours, in
 /// `DOCKER-USER` if there is one, which dockerd leaves to others, else at its beginning. Our own
 /// table still drops what must not pass.
 struct ForeignForwarding {

@@ -76,7 +76,12 @@ struct NetworkPlanner {
     guard asked.utf8.count <= 15, asked.utf8.allSatisfy({ $0 > 32 && $0 < 127 && $0 != 47 }) else {
       throw NodeNetworkError(.invalidParameter, "invalid interface name \"\(asked)\"")
     }
-    if let other = existing.first(where: { $0.interface == asked }), record.driver == .bridge {
+    let other = existing.first { $0.interface == asked && $0.driver == record.driver }
+    if let other, record.driver == .macvlan {
+      throw NodeNetworkError(
+        .forbidden, "network \(other.name) is already using parent interface \(asked)")
+    }
+    if let other {
       throw NodeNetworkError(
         .forbidden,
         "cannot create network \(record.id) (\(asked)): conflicts with network \(other.id) "

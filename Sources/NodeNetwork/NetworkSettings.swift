@@ -10,6 +10,10 @@ struct NetworkSettings: Sendable, Equatable {
   var hostBinding: IPAddress?
   /// The maximum transmission unit; nil is the kernel's.
   var mtu: Int?
+  /// What interfaces inside containers are named by.
+  var interfacePrefix = "eth"
+  /// Whether the bridge itself gets no IPv4 address.
+  var inhibitsIPv4 = false
   /// The kernel's number for the macvlan's mode.
   var macvlanMode: UInt32 = 4
 }
@@ -34,6 +38,12 @@ extension NetworkRecord {
           throw bad(key, value)
         }
         settings.mtu = mtu == 0 ? nil : mtu
+      case "com.docker.network.container_iface_prefix":
+        guard value.utf8.count <= 11, value.utf8.allSatisfy({ $0 > 32 && $0 < 127 && $0 != 47 })
+        else { throw bad(key, value) }
+        if !value.isEmpty { settings.interfacePrefix = value }
+      case "com.docker.network.bridge.inhibit_ipv4":
+        settings.inhibitsIPv4 = try flag(key, value)
       case "macvlan_mode":
         let modes: [String: UInt32] = [
           "": 4, "private": 1, "vepa": 2, "bridge": 4, "passthru": 8,

@@ -145,7 +145,7 @@ extension NodeNetwork {
     record.aliases = request.aliases
     record.links = request.links
     record.dnsNames = dnsNames(request, on: network.record)
-    record.interfaceName = try interfaceName(request, in: sandbox)
+    record.interfaceName = try interfaceName(request, in: sandbox, of: network)
     if network.record.driver == .bridge { record.hostInterfaceName = "mv" + record.id.prefix(12) }
     record.linkLocalAddresses = try request.linkLocalAddresses.map { text in
       guard let address = IPAddress(text) else {
@@ -174,9 +174,11 @@ extension NodeNetwork {
     return names
   }
 
-  private func interfaceName(_ request: EndpointRequest, in sandbox: Sandbox) throws -> String {
+  private func interfaceName(
+    _ request: EndpointRequest, in sandbox: Sandbox, of network: NetworkState
+  ) throws -> String {
     guard let name = request.interfaceName, !name.isEmpty else {
-      return sandbox.freeInterfaceName()
+      return sandbox.freeInterfaceName(prefix: network.settings.interfacePrefix)
     }
     let isPlain = name.utf8.allSatisfy { $0 > 32 && $0 < 127 && $0 != 47 && $0 != 58 }
     guard name.utf8.count <= 15, isPlain, name != ".", name != "..", name != "lo" else {

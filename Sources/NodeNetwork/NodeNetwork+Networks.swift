@@ -144,7 +144,8 @@ extension NodeNetwork {
         var settings = RouteChanges.LinkSettings()
         settings.alias = present == nil ? linkAlias(record.id) : nil
         changes.set(index: index, settings)
-        for address in network.gatewayAddresses {
+        for address in network.gatewayAddresses
+        where address.address.isIPv6 || !network.settings.inhibitsIPv4 {
           changes.addAddress(address, index: index)
         }
       }
@@ -194,7 +195,18 @@ extension NodeNetwork {
       try Sysctl.write("net/ipv4/ip_forward", "1")
     }
     if record.enableIPv6, try Sysctl.read("net/ipv6/conf/all/forwarding") != "1" {
+      try keepRouterAdvertisements()
       try Sysctl.write("net/ipv6/conf/all/forwarding", "1")
+    }
+  }
+
+  /// A host that forwards no longer listens to the routers it has its address from, unless told.
+  private func keepRouterAdvertisements() throws {
+    for link in try RouteSocket().links() where link.name != "lo" {
+      let setting = "net/ipv6/conf/\(link.name)/accept_ra"
+      do {
+        if try Sysctl.read(setting) == "1" { try Sysctl.write(setting, "2") }
+      } catch let error as SystemError where error.errno == ENOENT {}  // gone, or without IPv6
     }
   }
 

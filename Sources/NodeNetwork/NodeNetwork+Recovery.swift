@@ -167,14 +167,14 @@ extension NodeNetwork {
 
   private func restorePublishedPorts() async {
     let endpoints = state.withLock { $0.networks.values.flatMap { $0.endpoints.values } }
-    for endpoint in endpoints where !endpoint.ports.isEmpty {
+    await sideBySide(endpoints.filter { !$0.ports.isEmpty }) { endpoint in
       do {
         try await BlockingPool.shared.run {
           for binding in endpoint.ports { try self.ports.restore(binding, owner: endpoint.id) }
         }
-        try await expose(endpoint.ports, of: endpoint)
+        try await self.expose(endpoint.ports, of: endpoint)
       } catch {
-        logger.error(
+        self.logger.error(
           "a published port could not be taken again",
           metadata: ["container": "\(endpoint.containerID)", "error": "\(error)"])
       }
@@ -205,17 +205,31 @@ extension NodeNetwork {
         sandbox.endpoints.keys.contains { state.networks[$0]?.record.servesNames == true }
       }
     }
-    for sandbox in sandboxes {
+    await sideBySide(sandboxes) { sandbox in
       do {
         let sockets = try await BlockingPool.shared.run {
           try ResolverSockets.open(inside: sandbox.path)
         }
-        let resolver = try await startResolver(sockets, containerID: sandbox.containerID)
-        state.withLock { $0.sandboxes[sandbox.containerID]?.resolver = resolver }
+        let resolver = try await self.startResolver(sockets, containerID: sandbox.containerID)
+        self.state.withLock { $0.sandboxes[sandbox.containerID]?.resolver = resolver }
       } catch {
-        logger.error(
+        self.logger.error(
           "the name server of a container could not be opened again",
           metadata: ["container": "\(sandbox.containerID)", "error": "\(error)"])
+      }
+    }
+  }
+}
+
+/// Does something for each of many, a few at a time.
+private func sideBySide<Item: Sendable>(
+  _ items: [Item], _ body: @escaping @Sendable (Item) async -> Void
+) async {
+  await withDiscardingTaskGroup { group in
+    let lanes = min(8, items.count)
+    for lane in 0..<lanes {
+      group.addTask {
+        for index in stride(from: lane, to: items.count, by: lanes) { await body(items[index]) }
       }
     }
   }

@@ -162,12 +162,12 @@ struct Sandbox: Sendable {
   /// The name server at 127.0.0.11.
   var resolver: SandboxResolver?
 
-  /// The first `ethN` that no endpoint has.
-  func freeInterfaceName() -> String {
+  /// The first name of the form `ethN` that no endpoint has.
+  func freeInterfaceName(prefix: String) -> String {
     let taken = Set(endpoints.values.map(\.interfaceName))
     var number = 0
-    while taken.contains("eth\(number)") { number += 1 }
-    return "eth\(number)"
+    while taken.contains("\(prefix)\(number)") { number += 1 }
+    return "\(prefix)\(number)"
   }
 
   /// The endpoint whose gateway is the default route of a family: the highest priority, then the

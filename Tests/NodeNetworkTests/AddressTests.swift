@@ -157,6 +157,16 @@ import Testing
     await expectFailure("Pool overlaps with other one on this address space") {
       try second.plan(specification, id: "1", now: 0)
     }
+    var lan = NetworkSpecification(name: "lan")
+    lan.driver = "macvlan"
+    lan.options = ["parent": "eth7"]
+    let third = NetworkPlanner(
+      configuration: second.configuration, existing: [try second.plan(lan, id: "1", now: 0).record],
+      hostSubnets: [])
+    lan.name = "lan2"
+    await expectFailure("network lan is already using parent interface eth7") {
+      try third.plan(lan, id: "2", now: 0)
+    }
     for name in ["", "-x", "a b", "a/b", "ä"] {
       specification.name = name
       #expect(throws: NodeNetworkError.self) {

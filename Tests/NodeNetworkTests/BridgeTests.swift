@@ -87,7 +87,7 @@ import Testing
       nft add table ip filter; nft add chain ip filter DOCKER-USER; ip link add mtn-a type bridge
       nft 'add chain ip filter FORWARD { type filter hook forward priority 0; policy drop; }'
       nft add rule ip filter FORWARD jump DOCKER-USER; nft add rule ip filter DOCKER-USER return
-      nft insert rule ip filter DOCKER-USER iifname mtn-gone accept comment '"martlet:other:mtn-gone"'
+      nft insert rule ip filter DOCKER-USER iifname mtn-go accept comment '"martlet:other:mtn-go"'
       nft insert rule ip filter DOCKER-USER iifname mtn-a accept comment '"martlet:other:mtn-a"'
       """)
     func pass(_ bridges: Set<String>) async throws -> [String] {

@@ -66,7 +66,8 @@ import Testing
     """
     import socket,sys,threading,struct
     def answer(q,last,tc):
-      h=q[:2]+(b"\\x83\\x80" if tc else b"\\x81\\x80")+b"\\0\\1"+(b"\\0\\0" if tc else b"\\0\\1")+b"\\0\\0\\0\\0"
+      h=q[:2]+(b"\\x83\\x80" if tc else b"\\x81\\x80")
+      h+=b"\\0\\1"+(b"\\0\\0" if tc else b"\\0\\1")+b"\\0\\0\\0\\0"
       i=12
       while q[i]: i+=q[i]+1
       r=h+q[12:i+5]

@@ -21,7 +21,7 @@ final class NodeFixture: Sendable {
     ends.withLock { $0.append(body) }
   }
 
-  fileprivate init(subnet: UInt8, change: (inout NodeNetworkConfiguration) -> Void) {
+  fileprivate init(subnet: UInt8, ephemeralPorts: ClosedRange<UInt16>?) {
     tag = "t\(getpid() % 10000)x\(subnet)"
     var configuration = NodeNetworkConfiguration(executionRoot: "/run/mtn-\(tag)")
     configuration.defaultBridge?.name = "mtn-\(tag)"
@@ -33,7 +33,7 @@ final class NodeFixture: Sendable {
     ]
     configuration.tableName = "mtn_\(tag)"
     configuration.bridgePrefix = "mb-"
-    change(&configuration)
+    configuration.ephemeralPorts = ephemeralPorts
     self.configuration = configuration
     store = InMemoryStateStore()
     network = NodeNetwork(
@@ -83,10 +83,10 @@ final class NodeFixture: Sendable {
 ///   half of 10.213.N.0/24, user-defined networks get blocks of /28 of the upper. No two tests may
 ///   share one, since they run at the same time.
 func withNode(
-  subnet: UInt8, change: (inout NodeNetworkConfiguration) -> Void = { _ in },
+  subnet: UInt8, ephemeralPorts: ClosedRange<UInt16>? = nil,
   _ body: (NodeFixture) async throws -> Void
 ) async throws {
-  let node = NodeFixture(subnet: subnet, change: change)
+  let node = NodeFixture(subnet: subnet, ephemeralPorts: ephemeralPorts)
   do {
     try await node.network.start(live: [])
     try await body(node)

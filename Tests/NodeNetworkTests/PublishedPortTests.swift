@@ -114,7 +114,7 @@ import Testing
   }
 
   @Test func randomPortsGoRound() async throws {
-    try await withNode(subnet: 8, change: { $0.ephemeralPorts = 21500...21503 }) { node in
+    try await withNode(subnet: 8, ephemeralPorts: 21500...21503) { node in
       let one = try await node.container("one", on: ["bridge"])
       let bridge = one.endpoints[0].networkID
       var seen: [UInt16] = []

@@ -54,6 +54,24 @@ import Testing
     }
   }
 
+  @Test func aNetworkThatWasNeverStoredIsRemoved() async throws {
+    try await withNode(subnet: 15) { node in
+      let net = try await node.network.create(NetworkSpecification(name: "net"))
+      let kept = try await node.network.create(NetworkSpecification(name: "kept"))
+      // As if the daemon had died before it wrote the network down.
+      try await node.store.delete(Key("/networks/" + net.id))
+      await node.network.shutdown()
+      let next = node.successor()
+      try await next.start(live: [])
+      #expect(throws: NodeNetworkError.self) { try next.network("net") }
+      #expect(try await shell("ip link show \(net.interface ?? "")").status != 0)
+      #expect(try await shell("ip link show \(kept.interface ?? "")").status == 0)
+      let again = try await next.create(NetworkSpecification(name: "net"))
+      #expect(again.ipam == net.ipam)
+      await next.shutdown()
+    }
+  }
+
   @Test func aLostBridgeIsMadeAgain() async throws {
     try await withNode(subnet: 12) { node in
       let net = try await node.network.create(NetworkSpecification(name: "net"))

@@ -32,7 +32,7 @@ final class SandboxResolver: Sendable {
       }
       .withBoundSocket(sockets.datagram.release()).get()
     do {
-      let connections = ConnectionLimit()
+      let connections = Limit(64)
       let stream = try await ServerBootstrap(group: loop)
         .childChannelInitializer { channel in
           channel.eventLoop.makeCompletedFuture {
@@ -62,6 +62,8 @@ final class SandboxResolver: Sendable {
 struct DNSService: Sendable {
   let forwarder: DNSForwarder
   let decide: @Sendable (DNSQuery) -> DNSDecision
+  /// One container's questions to others must not keep all containers' from being asked.
+  private let underWay = Limit(256)
 
   init(forwarder: DNSForwarder, decide: @escaping @Sendable (DNSQuery) -> DNSDecision) {
     self.forwarder = forwarder
@@ -90,12 +92,16 @@ struct DNSService: Sendable {
       let answer = DNSAnswer.make(query, [], code: .serverFailure, overUDP: overUDP)
       return loop.makeSucceededFuture(answer)
     case .forward(let servers):
+      guard underWay.enter() else {
+        let answer = DNSAnswer.make(query, [], code: .serverFailure, overUDP: overUDP)
+        return loop.makeSucceededFuture(answer)
+      }
       return forwarder.ask(servers, message, query, overUDP: overUDP, on: loop).map { answer in
         guard let answer else {
           return DNSAnswer.make(query, [], code: .serverFailure, overUDP: overUDP)
         }
         return DNSAnswer.adapted(answer, to: query, overUDP: overUDP)
-      }
+      }.always { _ in underWay.leave() }
     }
   }
 }
@@ -126,13 +132,16 @@ private final class DatagramHandler: ChannelInboundHandler {
   }
 }
 
-/// How many connections one container may hold open; used on one event loop only.
-private final class ConnectionLimit: Sendable {
+/// How many of something one container may have at a time.
+private final class Limit: Sendable {
+  private let most: Int
   private let open = Mutex(0)
+
+  init(_ most: Int) { self.most = most }
 
   func enter() -> Bool {
     open.withLock { count in
-      guard count < 64 else { return false }
+      guard count < most else { return false }
       count += 1
       return true
     }
@@ -147,12 +156,12 @@ private final class StreamHandler: ChannelInboundHandler {
   typealias OutboundOut = ByteBuffer
 
   private let service: DNSService
-  private let connections: ConnectionLimit
+  private let connections: Limit
   private var isCounted = false
   private var received = ByteBuffer()
   private var timeout: Scheduled<Void>?
 
-  init(_ service: DNSService, _ connections: ConnectionLimit) {
+  init(_ service: DNSService, _ connections: Limit) {
     self.service = service
     self.connections = connections
   }
