@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <malloc.h>
 #include <string.h>
 #include <sys/inotify.h>
 #include <sys/prctl.h>
@@ -63,4 +64,11 @@ const int martlet_open_path_only = O_PATH;
 
 const void *martlet_last_byte(const void *bytes, int byte, size_t length) {
   return memrchr(bytes, byte, length);
+}
+
+void martlet_keep_memory_small(void) {
+  mallopt(M_ARENA_MAX, 2);
+  // Setting them ends their growth with the largest block that was ever freed.
+  mallopt(M_MMAP_THRESHOLD, 256 << 10);
+  mallopt(M_TRIM_THRESHOLD, 256 << 10);
 }

@@ -27,3 +27,6 @@ extern const int martlet_open_path_only;
 
 /// memrchr(3): the last place of `byte` in `length` bytes, or NULL.
 const void *martlet_last_byte(const void *bytes, int byte, size_t length);
+
+/// Has malloc(3) give back what a burst of work took: two arenas, and bounds that do not grow.
+void martlet_keep_memory_small(void);

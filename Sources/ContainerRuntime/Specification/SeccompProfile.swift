@@ -1,4 +1,3 @@
-import CLinux
 import FoundationEssentials
 import Glibc
 import OCI
@@ -103,9 +102,6 @@ struct SeccompProfile: Codable, Sendable {
     var seccompArchitecture: String
     /// Major and minor number of the kernel.
     var kernel: (Int, Int)
-    /// Architectures whose calls this kernel does not know. A filter without them is made in half
-    /// the time, which every start and every exec waits for, and such calls still fail.
-    var missing: Set<String> = []
 
     /// This machine.
     static let current: Platform = {
@@ -124,8 +120,7 @@ struct SeccompProfile: Codable, Sendable {
         }
       return Platform(
         architecture: architecture, seccompArchitecture: seccomp,
-        kernel: version(release) ?? (0, 0),
-        missing: martlet_knows_x32() != 0 ? [] : ["SCMP_ARCH_X32"])
+        kernel: version(release) ?? (0, 0))
     }()
 
     private static func text(_ bytes: UnsafeRawBufferPointer) -> String {
@@ -161,8 +156,7 @@ struct SeccompProfile: Codable, Sendable {
     filter.listenerPath = listenerPath
     filter.listenerMetadata = listenerMetadata
     if let map = archMap?.first(where: { $0.architecture == platform.seccompArchitecture }) {
-      filter.architectures =
-        [map.architecture] + (map.subArchitectures ?? []).filter { !platform.missing.contains($0) }
+      filter.architectures = [map.architecture] + (map.subArchitectures ?? [])
     } else if let architectures, !architectures.isEmpty {
       filter.architectures = architectures
     }

@@ -75,7 +75,19 @@ extension ByteBuffer {
     writeStaticString("}")
   }
 
+  /// An endpoint that was never used: that of most containers which do not run.
+  private static let unused = EndpointSettings()
+
   private mutating func write(_ endpoint: EndpointSettings) {
+    if endpoint == Self.unused {
+      writeStaticString(
+        """
+        {"IPAMConfig":null,"Links":null,"Aliases":null,"MacAddress":"","DriverOpts":null,\
+        "NetworkID":"","EndpointID":"","Gateway":"","IPAddress":"","IPPrefixLen":0,\
+        "IPv6Gateway":"","GlobalIPv6Address":"","GlobalIPv6PrefixLen":0,"DNSNames":null}
+        """)
+      return
+    }
     writeStaticString("{\"IPAMConfig\":")
     if let configuration = endpoint.ipamConfig { write(configuration) } else { writeNull() }
     writeStaticString(",\"Links\":")

@@ -34,6 +34,11 @@ final class Container: Sendable {
   /// The record as it stands.
   var record: ContainerRecord { live.withLock { $0.record } }
 
+  /// Looks at the record without a copy, which takes hundreds of retains; `body` must be short.
+  func read<Value>(_ body: (ContainerRecord) throws -> Value) rethrows -> Value {
+    try live.withLock { try body($0.record) }
+  }
+
   /// What it is doing.
   var lifecycle: ContainerLifecycle { live.withLock { $0.record.lifecycle } }
 

@@ -56,6 +56,7 @@ struct ContainerFilter: Sendable {
 
   /// Whether a container is among those asked for.
   func matches(_ record: ContainerRecord) -> Bool {
+    if filters.isEmpty { return true }
     let lifecycle = record.lifecycle
     return matches("id") { record.id.hasPrefix($0) }
       && matches("name") { Self.name(record.name, matches: $0) }

@@ -104,9 +104,7 @@ extension ContainerService {
     } else if record.lifecycle.isRunning && mode == .host {
       settings.sandboxKey = "/var/run/docker/netns/default"
     }
-    settings.networks = Self.endpoints(record)
-    if case .host = mode { settings.networks["host"] = predefinedEndpoint("host", record) }
-    if case .none = mode { settings.networks["none"] = predefinedEndpoint("none", record) }
+    settings.networks = networks(record)
     for port in record.config.exposedPorts.keys where record.lifecycle.isRunning {
       settings.ports.updateValue(nil, forKey: port)
     }
@@ -124,6 +122,17 @@ extension ContainerService {
       settings.macAddress = primary.macAddress
     }
     return settings
+  }
+
+  /// The networks of a container by name, as clients see them.
+  func networks(_ record: ContainerRecord) -> [String: EndpointSettings] {
+    var networks = Self.endpoints(record)
+    switch NetworkMode(record.hostConfig.networkMode) {
+    case .host: networks["host"] = predefinedEndpoint("host", record)
+    case .none: networks["none"] = predefinedEndpoint("none", record)
+    default: break
+    }
+    return networks
   }
 
   private static func add(

@@ -17,13 +17,17 @@ extension ContainerService {
       options.all || limit != nil || options.filters.contains("status")
       || options.filters.contains("exited")
       || options.filters.contains("before") || options.filters.contains("since")
-    var records = context.containers.all.map(\.record).filter { record in
-      (showsStopped || record.lifecycle.isRunning || record.lifecycle.phase == .restarting)
-        && filter.matches(record)
+    // Records are large: with a thousand containers their copies would take most of the time.
+    var matches = context.containers.all.compactMap { container in
+      container.read { record -> (created: Timestamp, container: Container)? in
+        let isShown =
+          showsStopped || record.lifecycle.isRunning || record.lifecycle.phase == .restarting
+        return isShown && filter.matches(record) ? (record.created, container) : nil
+      }
     }
-    records.sort { ($0.created, $0.id) > ($1.created, $1.id) }
-    if let limit { records = Array(records.prefix(limit)) }
-    var summaries = records.map(summary)
+    matches.sort { ($0.created, $0.container.id) > ($1.created, $1.container.id) }
+    if let limit { matches = Array(matches.prefix(limit)) }
+    var summaries = matches.map { $0.container.read(summary) }
     if options.size {
       for index in summaries.indices {
         let sizes = try await translatingErrors {
@@ -51,7 +55,7 @@ extension ContainerService {
     summary.status = StatusText.describe(record, at: .now)
     summary.hostConfig.networkMode = record.hostConfig.networkMode
     summary.hostConfig.annotations = record.hostConfig.annotations
-    summary.networkSettings.networks = networkSettings(record).networks
+    summary.networkSettings.networks = networks(record)
     summary.mounts = record.mounts.map(Self.mountPoint)
     return summary
   }

@@ -1,6 +1,7 @@
 import ArgumentParser
 import DaemonConfiguration
 import Glibc
+import Host
 
 /// `martlet daemon`: the node daemon.
 struct DaemonCommand: AsyncParsableCommand {
@@ -23,6 +24,7 @@ struct DaemonCommand: AsyncParsableCommand {
   func run() async throws {
     // A client that goes away is an error of that write, not the end of the daemon.
     signal(SIGPIPE, SIG_IGN)
+    MemoryAllocator.keepSmall()
     let configuration: DaemonConfiguration
     do {
       configuration = try DaemonConfiguration.load(flags: options.flags)
