@@ -154,6 +154,28 @@ import Testing
     }
   }
 
+  /// Kills what creates a container at some point of its work: whatever that point was, the call
+  /// ends, a deletion cleans up (the fixture looks), and the id can be used again.
+  @Test(arguments: [0, 3, 6, 9, 12, 15, 18, 21, 24, 27, 30, 35, 40, 50, 60])
+  func creationKilledAtAnyPoint(_ milliseconds: Int) async throws {
+    try await withRuntime { fixture in
+      let settings = fixture.settings(["sleep", "1000"])
+      let creation = Task { try await fixture.runtime.create(settings) }
+      try await Task.sleep(for: .milliseconds(milliseconds))
+      let bundle = fixture.folder + "/exec/containers/" + settings.id
+      for pid in try Paths.entries(of: "/proc").compactMap({ Int32($0) }) {
+        let line = (try? Paths.readText("/proc/\(pid)/cmdline")) ?? ""
+        if line.contains(bundle) { kill(pid, SIGKILL) }
+      }
+      _ = await creation.result
+      try await fixture.runtime.delete(settings.id)
+      var quick = settings
+      quick.arguments = ["true"]
+      let exit = try await fixture.run(quick).exit
+      #expect(exit.code == 0)
+    }
+  }
+
   @Test func aReusedProcessNumberIsNotMistaken() throws {
     let current = try ProcessIdentity(current: getpid())
     #expect(current.isAlive)

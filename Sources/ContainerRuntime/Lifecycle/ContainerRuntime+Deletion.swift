@@ -51,7 +51,10 @@ extension ContainerRuntime {
         try endProcesses(in: cgroup)
         try cgroup.remove()
       }
-      try Paths.removeTree(runtimeFolder)
+      if Paths.exists(runtimeFolder) {
+        try unmountAll(below: runtimeFolder)
+        try Paths.removeTree(runtimeFolder)
+      }
     } catch {
       logger.warning(
         "removing a container by the OCI runtime",
@@ -59,12 +62,23 @@ extension ContainerRuntime {
       do {
         try runRuntime(["delete", "--force", id])
         try cgroup?.remove()
+        try Paths.removeTree(runtimeFolder)
       } catch {
         logger.error("cannot remove a container", metadata: ["id": "\(id)", "error": "\(error)"])
         return false
       }
     }
     return removeFolder(of: id)
+  }
+
+  /// The OCI runtime binds itself there for a moment, and may be killed in it. What would be in the
+  /// way of removal shows in the number of entries: usually there is nothing but `state.json`.
+  private func unmountAll(below folder: String) throws {
+    let names = try Paths.entries(of: folder)
+    guard names.contains(where: { $0 != "state.json" && $0 != "exec.fifo" }) else { return }
+    for mount in try Mount.table() where mount.target.hasPrefix(folder + "/") {
+      try Mount.unmount(mount.target, lazily: true)
+    }
   }
 
   private func removeFolder(of id: String) -> Bool {
