@@ -19,11 +19,12 @@ struct ForeignForwarding {
   /// - Throws: `NFTablesError`.
   func pass(_ bridges: Set<String>) throws {
     let context = try NFTablesContext(json: true)
-    let links = Set(try RouteSocket().links().map(\.name))
     for family in ["ip", "ip6"] {
       guard let chain = target(family, context) else { continue }
       let rules = try objects(context.run("list chain \(family) filter \(chain)"))
         .compactMap(\.rule)
+      // Read after the rules: a daemon makes its bridge first.
+      let links = Set(try RouteSocket().links().map(\.name))
       var commands = ""
       var present: Set<String> = []
       for rule in rules {
@@ -32,9 +33,12 @@ struct ForeignForwarding {
         else { continue }
         if comment.hasPrefix(mark), bridges.contains(bridge) {
           present.insert(bridge)
-        } else if comment.hasPrefix(mark) || !links.contains(bridge) {
-          // Ours and not wanted, or another daemon's that is gone with its bridge.
+        } else if comment.hasPrefix(mark) {
           commands += "delete rule \(family) filter \(chain) handle \(rule.handle)\n"
+        } else if !links.contains(bridge) {
+          // Another daemon's that is gone with its bridge; somebody else may be removing it, too.
+          let removal = "delete rule \(family) filter \(chain) handle \(rule.handle)"
+          try? context.run(removal)  // see above
         }
       }
       for bridge in bridges.subtracting(present).sorted() {

@@ -1,10 +1,11 @@
 import Glibc
 import Host
 import Logging
-import NodeNetwork
 import StateStore
 import Synchronization
 import Testing
+
+@testable import NodeNetwork
 
 /// A node of its own on this machine: own table, own names, own address range (10.213.0.0/16), and
 /// nothing left behind.
@@ -70,6 +71,8 @@ final class NodeFixture: Sendable {
     // Clearing up: what fails here shows in the leak checks of the tests themselves.
     try? await last.start(live: [])
     await last.shutdown()
+    let owner = configuration.tableName
+    try? await BlockingPool.shared.run { try ForeignForwarding(owner: owner).pass([]) }  // as above
     _ = try? await shell(
       """
       ip link del mtn-\(tag) 2>/dev/null; nft delete table inet mtn_\(tag) 2>/dev/null
