@@ -38,7 +38,7 @@ struct ForeignForwarding {
         } else if !links.contains(bridge) {
           // Another daemon's that is gone with its bridge; somebody else may be removing it, too.
           let removal = "delete rule \(family) filter \(chain) handle \(rule.handle)"
-          try? context.run(removal)  // see above
+          _ = try? context.run(removal)  // see above
         }
       }
       for bridge in bridges.subtracting(present).sorted() {
