@@ -85,13 +85,24 @@ package final class ImageStore: Sendable {
     report.mountedContainers = try await blocking("mounts cannot be listed") {
       containers.filter { RootFilesystems.isMountPoint(roots.path($0) + "/merged") }.sorted()
     }
-    if report.setAside.isEmpty { try await collectGarbage() }
+    if report.setAside.isEmpty {
+      // What a pull had brought whole before the process ended is kept for its next try.
+      try await blocking("the image store cannot be cleaned") {
+        try blobs.removePartials(olderThanDays: 7)
+      }
+      try await collectGarbage(keepingForRetry: Set(try await allBlobs()))
+    }
     if !report.setAside.isEmpty {
       logger.error(
         "some records of images cannot be read and were left out",
         metadata: ["keys": "\(report.setAside.joined(separator: " "))"])
     }
     return report
+  }
+
+  private func allBlobs() async throws -> [Digest] {
+    let blobs = self.blobs
+    return try await blocking("blobs cannot be listed") { try blobs.all().map(\.digest) }
   }
 
   /// Folders in the overlay folder that something stands on.

@@ -150,12 +150,18 @@ func dockerArchive(layers: [[UInt8]], tags: [String], command: String = "/x") th
   let bytes = Array(try JSONEncoder().encode(configuration))
   let name = Digest.sha256(of: bytes).hex + ".json"
   struct Item: Encodable {
-    var Config: String
-    var RepoTags: [String]
-    var Layers: [String]
+    var config: String
+    var repoTags: [String]
+    var layers: [String]
+
+    enum CodingKeys: String, CodingKey {
+      case config = "Config"
+      case repoTags = "RepoTags"
+      case layers = "Layers"
+    }
   }
   let item = Item(
-    Config: name, RepoTags: tags, Layers: layers.indices.map { "layer\($0)/layer.tar" })
+    config: name, repoTags: tags, layers: layers.indices.map { "layer\($0)/layer.tar" })
   return try TarBuilder.make { tar in
     for (index, layer) in layers.enumerated() {
       try tar.add(

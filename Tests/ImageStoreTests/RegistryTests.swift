@@ -205,6 +205,31 @@ import Testing
     await target.store.shutdown()
   }
 
+  @Test func whatCameWholeBeforeACrashIsNotFetchedAgain() async throws {
+    let registry = try await ServerProcess.fake()
+    let source = try await StoreFixture()
+    let name = "\(registry.host)/app"
+    try await load(source, name, noiseBytes: 1 << 20)
+    try await source.store.push(name) { _ in }
+    let manifest = try await source.store.distribution(name)
+    #expect(manifest.descriptor.size > 0)
+    // As a crash leaves it: blobs, but nothing recorded.
+    let scratch = try Scratch()
+    try Paths.makeDirectories(scratch.path + "/data/images/blobs")
+    var copy = Command("/bin/cp", ["-r", source.images + "/blobs/sha256", "sha256"])
+    copy.workingDirectory = scratch.path + "/data/images/blobs"
+    #expect(try await copy.run().status.isSuccess)
+    let target = try await StoreFixture(scratch)
+    #expect(try Paths.entries(of: target.images + "/blobs/sha256") == [])
+    let before = try await asked(registry).count
+    try await target.store.pull(name) { _ in }
+    let requests = try await asked(registry).dropFirst(before)
+    #expect(!requests.contains { $0.contains("/blobs/") && $0.contains("bytes") })
+    #expect(requests.filter { $0.contains("/blobs/") }.count <= 1)
+    await source.store.shutdown()
+    await target.store.shutdown()
+  }
+
   @Test func oneFetchServesTwoPulls() async throws {
     let registry = try await ServerProcess.fake()
     let source = try await StoreFixture()

@@ -115,6 +115,18 @@ struct BlobDirectory: Sendable {
     return names.map { "incoming/" + $0 }
   }
 
+  /// Removes beginnings of blobs that nobody came back for in this many days.
+  func removePartials(olderThanDays days: Int) throws {
+    var now = timespec()
+    clock_gettime(CLOCK_REALTIME, &now)
+    for name in try Paths.entries(of: root + "/partial") {
+      var information = stat()
+      let path = "\(root)/partial/\(name)"
+      guard lstat(path, &information) == 0 else { continue }
+      if now.tv_sec - information.st_mtim.tv_sec > days * 86_400 { unlink(path) }
+    }
+  }
+
   /// Removes beginnings of blobs that `isInUse` does not claim; returns the bytes freed.
   func removePartials(except isInUse: (Digest) -> Bool) throws -> Int64 {
     var freed: Int64 = 0

@@ -33,7 +33,8 @@ struct RecordBuilder {
     var tags: [String] = []
     var digests: [String] = []
     for name in referencesByImage[id] ?? [] {
-      guard let reference = try? ImageReference(parsing: name) else { continue }  // ours, parsed once
+      // Names were parsed before they came in.
+      guard let reference = try? ImageReference(parsing: name) else { continue }
       if reference.digest != nil {
         digests.append(reference.familiar)
       } else {
