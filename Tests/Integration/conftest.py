@@ -99,6 +99,9 @@ def name():
 def sleeper(engine, name):
     """A running container with an idle process in it."""
     engine.docker("run", "-d", "--init", "--name", name, "busybox", "sleep", "600")
+    pid = engine.inspect(name)["State"]["Pid"]
+    # A signal that comes before the init has its handlers is lost, on any engine.
+    eventually(lambda: open(f"/proc/{pid}/task/{pid}/children").read())
     return name
 
 

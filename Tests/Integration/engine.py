@@ -176,6 +176,9 @@ class Engine:
         for path in sorted(mounts_under(self.folder), key=len, reverse=True):
             subprocess.run(["umount", "-l", path], stderr=subprocess.DEVNULL)
         clear_network(self.folder)
+        if IS_PEER:  # docker0 stays, as another dockerd may use it; the address that was ours goes
+            subprocess.run(["ip", "addr", "del", f"10.199.{self.number * 16}.1/24", "dev", "docker0"],
+                           stderr=subprocess.DEVNULL)
         if os.environ.get("MARTLET_TEST_KEEP"):
             print(f"kept {self.folder}")
         else:
@@ -393,9 +396,13 @@ def members(group: str) -> list[int]:
 
 
 def nft_addresses(prefix: str) -> set[str]:
-    """Addresses of single containers that nftables rules and elements name; subnets do not count."""
+    """Addresses of single containers in nftables, each with the line that names it; not subnets."""
     result = subprocess.run(["nft", "list", "ruleset"], capture_output=True, text=True)
-    return set(re.findall(rf"\b{re.escape(prefix)}\d+\b(?!/)", result.stdout))
+    found = set()
+    for line in result.stdout.splitlines():
+        for address in re.findall(rf"\b{re.escape(prefix)}\d+\b(?!/)", line):
+            found.add(f"{address} in {re.sub(r'packets [0-9]+ bytes [0-9]+', '', line.strip())[:200]}")
+    return found
 
 
 class HostState:
