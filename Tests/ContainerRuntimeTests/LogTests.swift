@@ -64,6 +64,34 @@ import Testing
     }
   }
 
+  @Test func framesInBulkHoldTheSame() async throws {
+    try await withRuntime { fixture in
+      let settings = fixture.shell("seq 1 60000; seq 1 10 >&2; seq 1 60000")
+      try await finish(fixture, settings)
+      var bytes: [UInt8] = []
+      for try await frame in fixture.runtime.log(settings.log, of: settings.id)
+        .frames(.init(), .multiplexed)
+      { bytes += frame.readableBytesView }
+      var texts: [UInt8: [UInt8]] = [:]
+      var count = 0
+      var rest = bytes[...]
+      while rest.count >= 8 {
+        let head = Array(rest.prefix(8))
+        let length = head[4...].reduce(0) { $0 << 8 | Int($1) }
+        try #require(rest.count >= 8 + length)
+        texts[head[0], default: []] += rest.dropFirst(8).prefix(length)
+        rest = rest.dropFirst(8 + length)
+        count += 1
+      }
+      #expect(rest.isEmpty)
+      #expect(count < 60_000)
+      func numbers(_ last: Int) -> String { (1...last).map { "\($0)\n" }.joined() }
+      let isOutput = texts[1] == Array((numbers(60_000) + numbers(60_000)).utf8)
+      #expect(isOutput)
+      #expect(texts[2] == Array(numbers(10).utf8))
+    }
+  }
+
   @Test func sinceAndUntil() async throws {
     try await withRuntime { fixture in
       let settings = fixture.shell("echo 1; sleep 0.05; echo 2; sleep 0.05; echo 3")

@@ -34,7 +34,8 @@ package struct ContainerLog: Sendable {
 
   /// How frames are made.
   package enum Format: Sendable {
-    /// Docker's: the stream's number, three zeros, the length, the text; one frame for each line.
+    /// Docker's: the stream's number, three zeros, the length, the text. One frame for each line,
+    /// except where a client is far behind: then lines of one stream share frames.
     case multiplexed
     /// The text alone.
     case raw

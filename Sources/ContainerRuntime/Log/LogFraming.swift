@@ -51,44 +51,84 @@ struct LogFraming: Sendable {
     }
   }
 
+  /// From this length of a chunk on, lines share frames: a client that is so far behind reads
+  /// faster than it can tell lines apart, and most of its time would go into frames.
+  private static let bulk = 256 << 10
+  /// The longest frame that lines share.
+  private static let longestSharedFrame = 32 << 10
+
+  /// A buffer that frames are written to.
+  private struct Output {
+    let base: UnsafeMutablePointer<UInt8>
+    let sharesFrames: Bool
+    var written = 0
+    private var frameStart = 0
+    private var frameStream: OutputStream?
+
+    init(_ base: UnsafeMutablePointer<UInt8>, sharesFrames: Bool) {
+      self.base = base
+      self.sharesFrames = sharesFrames
+    }
+
+    /// Begins a frame for `length` bytes of a stream, or goes on with the last one.
+    @inline(__always)
+    mutating func open(_ stream: OutputStream, _ length: Int) {
+      if sharesFrames, frameStream == stream,
+        written - frameStart + length <= LogFraming.longestSharedFrame
+      {
+        return
+      }
+      close()
+      frameStart = written
+      frameStream = stream
+      written += 8
+    }
+
+    /// Writes the head of the last frame, now that its length is known.
+    @inline(__always)
+    mutating func close() {
+      guard let frameStream else { return }
+      let length = UInt32(truncatingIfNeeded: written - frameStart - 8)
+      let head = (UInt64(frameStream.rawValue) << 56 | UInt64(length)).bigEndian
+      UnsafeMutableRawPointer(base + frameStart).storeBytes(of: head, as: UInt64.self)
+      self.frameStream = nil
+    }
+
+    @inline(__always)
+    mutating func append(_ source: UnsafePointer<UInt8>, _ length: Int) {
+      memcpy(base + written, source, length)
+      written += length
+    }
+  }
+
   /// The bytes for a client. A record becomes at most as long as it was, since its head of 45 bytes
   /// gives way to at most 39, so one buffer of the chunk's length holds them all.
   func frames(_ chunk: inout Chunk) -> ByteBuffer {
-    var buffer = ByteBufferAllocator().buffer(capacity: chunk.bytes.count)
+    let size = chunk.bytes.count
+    var buffer = ByteBufferAllocator().buffer(capacity: size)
     guard let source = chunk.bytes.baseAddress else { return buffer }
-    buffer.writeWithUnsafeMutableBytes(minimumWritableBytes: chunk.bytes.count) { target in
+    buffer.writeWithUnsafeMutableBytes(minimumWritableBytes: size) { target in
       guard let base = target.bindMemory(to: UInt8.self).baseAddress else { return 0 }
-      var written = 0
+      var output = Output(base, sharesFrames: size >= Self.bulk)
       forEachRecord(&chunk) { record, continues in
         let textLength = record.text.count + (record.isPartial ? 0 : 1)
         let hasStamp = options.timestamps && !continues
-        let length = textLength + (hasStamp ? LogRecord.comparableLength + 2 : 0)
         if isMultiplexed {
-          Self.writeHead(base + written, record.stream, length)
-          written += 8
+          output.open(
+            record.stream, textLength + (hasStamp ? LogRecord.comparableLength + 2 : 0))
         }
         if hasStamp {
-          memcpy(base + written, source + record.start, LogRecord.comparableLength)
-          written += LogRecord.comparableLength
-          base[written] = UInt8(ascii: "Z")
-          base[written + 1] = UInt8(ascii: " ")
-          written += 2
+          output.append(source + record.start, LogRecord.comparableLength)
+          output.base[output.written] = UInt8(ascii: "Z")
+          output.base[output.written + 1] = UInt8(ascii: " ")
+          output.written += 2
         }
-        memcpy(base + written, source + record.text.lowerBound, textLength)
-        written += textLength
+        output.append(source + record.text.lowerBound, textLength)
       }
-      return written
+      output.close()
+      return output.written
     }
     return buffer
-  }
-
-  @inline(__always)
-  private static func writeHead(
-    _ target: UnsafeMutablePointer<UInt8>, _ stream: OutputStream, _ length: Int
-  ) {
-    let head = (UInt64(stream.rawValue) << 56 | UInt64(UInt32(truncatingIfNeeded: length)))
-      .bigEndian
-    UnsafeMutableRawPointer(target).storeBytes(of: head, as: UInt64.self)
   }
 
   /// The values.
