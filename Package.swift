@@ -145,7 +145,7 @@ let package = Package(
     tests("ImageStore", ["OCI", "Host", "StateStore", crypto, log, nioCore, nioPosix]),
     tests("ContainerRuntime", ["Host", log, nioCore]),
     tests("NodeNetwork", ["Host", "StateStore", log, nioCore, nioPosix]),
-    tests("Engine", ["DockerModel", "StateStore", log, nioCore]),
+    tests("Engine", ["ContainerRuntime", "DockerModel", "StateStore", log, nioCore]),
     tests("DockerAPI", ["DockerModel", "Transport", hummingbird, httpTypes, log, nioCore]),
   ]),
   swiftLanguageModes: [.v6]

@@ -67,6 +67,7 @@ package final class Engine: Sendable {
       group.addTask {
         for await exit in runtime.execExits { execs.finish(exit) }
       }
+      group.addTask { await self.sweepLatecomers() }
     }
   }
 }

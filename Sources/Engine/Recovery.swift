@@ -163,6 +163,20 @@ extension Engine {
     }
   }
 
+  /// Looks again, a while after the start, for what belongs to no container: a monitor that the last
+  /// daemon had just spawned when it was killed may show itself only after the first look.
+  func sweepLatecomers() async {
+    for pause in [Duration.seconds(2), .seconds(10), .seconds(60)] {
+      do {
+        try await Task.sleep(for: pause)
+        for leftover in try await context.runtime.leftovers(known: unreadable.withLock { $0 }) {
+          // Between the look and this step the container may have been started: then it stays.
+          try? await context.runtime.cleanUp(leftover.id)
+        }
+      } catch { return }  // the daemon ends, or the folder cannot be read: the next start looks again
+    }
+  }
+
   /// Gives back what belongs to no container. What belongs to a record that cannot be read stays.
   private func sweep() async throws {
     let known = Set(context.containers.all.map(\.id)).union(unreadable.withLock { $0 })

@@ -28,6 +28,7 @@ final class ConnectionHandler: ChannelDuplexHandler {
   private let encoder: HTTPResponseEncoder
   private let decoder: ByteToMessageHandler<HTTPRequestDecoder>
   private let gone: EventLoopPromise<Void>
+  private let backlog: OutputBacklog
   private var isGone = false
   private var phase = Phase.http
   private var pending: CircularBuffer<Pending> = []
@@ -38,13 +39,15 @@ final class ConnectionHandler: ChannelDuplexHandler {
   /// `gone` is completed when the client has left, or when nothing it still sends could matter.
   init(
     timer: HeadTimer, limits: HTTPServerLimits, encoder: HTTPResponseEncoder,
-    decoder: ByteToMessageHandler<HTTPRequestDecoder>, gone: EventLoopPromise<Void>
+    decoder: ByteToMessageHandler<HTTPRequestDecoder>, gone: EventLoopPromise<Void>,
+    backlog: OutputBacklog
   ) {
     self.timer = timer
     self.limits = limits
     self.encoder = encoder
     self.decoder = decoder
     self.gone = gone
+    self.backlog = backlog
   }
 
   private func signalGone() {
@@ -110,19 +113,25 @@ final class ConnectionHandler: ChannelDuplexHandler {
   private func endOfInput(context: ChannelHandlerContext) {
     switch phase {
     case .http:
-      guard let first = pending.first else { return context.close(promise: nil) }
+      if pending.isEmpty { return context.close(promise: nil) }
       closesAfterAnswer = true
-      if first.wantsUpgrade {
-        sawEndOfInput = true
-      } else {
-        signalGone()
-        context.fireUserInboundEventTriggered(ChannelEvent.inputClosed)
-      }
-    case .upgraded where !codecIsRemoved: sawEndOfInput = true
+      signalGone()
+      context.fireUserInboundEventTriggered(ChannelEvent.inputClosed)
     case .upgraded: context.fireUserInboundEventTriggered(ChannelEvent.inputClosed)
     case .lingering: context.close(promise: nil)
     case .closed: break
     }
+  }
+
+  /// Asked before the decoder learns of the end of the client's side, upon which it would drop the
+  /// bytes it holds behind a request for an upgrade. True when the end is noted here instead.
+  func holdBackEndOfInput() -> Bool {
+    let awaitsUpgrade =
+      phase == .http && pending.first.map { $0.wantsUpgrade && $0.isComplete } == true
+    guard awaitsUpgrade || (phase == .upgraded && !codecIsRemoved) else { return false }
+    sawEndOfInput = true
+    closesAfterAnswer = true
+    return true
   }
 
   func errorCaught(context: ChannelHandlerContext, error: any Error) {
@@ -151,7 +160,9 @@ final class ConnectionHandler: ChannelDuplexHandler {
   // MARK: To the client
 
   func write(context: ChannelHandlerContext, data: NIOAny, promise: EventLoopPromise<Void>?) {
-    switch (Self.unwrapOutboundIn(data), phase) {
+    let message = Self.unwrapOutboundIn(data)
+    backlog.remove(message)
+    switch (message, phase) {
     case (.complete(let head, let body), .http):
       complete(context: context, head: head, body: body)
     case (.informational(let head), .http):
@@ -262,6 +273,20 @@ final class ConnectionHandler: ChannelDuplexHandler {
     let sent = context.eventLoop.makePromise(of: Void.self)
     sent.futureResult.assumeIsolated().whenComplete { _ in bound.value.close(promise: nil) }
     context.writeAndFlush(Bytes.wrapOutboundOut(ByteBuffer()), promise: sent)
+  }
+}
+
+/// Stands before the decoder and keeps the end of the client's side from it during an upgrade.
+final class EndOfInputGate: ChannelInboundHandler {
+  typealias InboundIn = ByteBuffer
+
+  private let connection: ConnectionHandler
+
+  init(_ connection: ConnectionHandler) { self.connection = connection }
+
+  func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
+    if event as? ChannelEvent == .inputClosed, connection.holdBackEndOfInput() { return }
+    context.fireUserInboundEventTriggered(event)
   }
 }
 

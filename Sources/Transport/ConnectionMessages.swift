@@ -31,6 +31,16 @@ enum ConnectionOutput: Sendable {
   case abort
 }
 
+extension ConnectionOutput {
+  /// How much of a client's patience it takes.
+  var byteCount: Int {
+    switch self {
+    case .complete(_, let bytes), .body(let bytes), .raw(let bytes): bytes.readableBytes
+    default: 0
+    }
+  }
+}
+
 /// What a connection speaks after an upgrade.
 enum UpgradeProtocol: Sendable, Equatable {
   /// Plain bytes in both directions.

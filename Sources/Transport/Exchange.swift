@@ -23,25 +23,25 @@ package final class Exchange: Sendable {
   package let logger: Logger
 
   private let input: InputReader
-  private let outbound: NIOAsyncChannelOutboundWriter<ConnectionOutput>
+  private let output: ConnectionWriter
   private let channel: any Channel
   private let limits: HTTPServerLimits
   private let state = Mutex(State())
 
   init(
     request: HTTPRequestHead, input: InputReader,
-    outbound: NIOAsyncChannelOutboundWriter<ConnectionOutput>, channel: any Channel,
+    output: ConnectionWriter, channel: any Channel,
     peer: ConnectionPeer, limits: HTTPServerLimits, logger: Logger
   ) {
     self.request = request
     self.input = input
-    self.outbound = outbound
+    self.output = output
     self.channel = channel
     self.peer = peer
     self.limits = limits
     self.logger = logger
     id = RequestID(request.headers)
-    body = RequestBody(request: request, input: input, outbound: outbound)
+    body = RequestBody(request: request, input: input, output: output)
   }
 
   /// The status answered with, once there is one.
@@ -80,13 +80,13 @@ package final class Exchange: Sendable {
       headers.add(name: "Content-Length", value: String(body.readableBytes))
     }
     let head = HTTPResponseHead(version: .http1_1, status: status, headers: headers)
-    try await outbound.sendThrowing(.complete(head, body))
+    try await output.writeUncancelled(.complete(head, body))
   }
 
   /// Sends the head of an answer whose body follows through ``write(_:)`` and ``finish()``.
   package func begin(_ status: HTTPResponseStatus, headers: HTTPHeaders = [:]) async throws {
     try claim(.streaming, status)
-    try await outbound.write(
+    try await output.write(
       .head(HTTPResponseHead(version: .http1_1, status: status, headers: headers)))
   }
 
@@ -94,7 +94,7 @@ package final class Exchange: Sendable {
   /// client is gone.
   package func write(_ bytes: ByteBuffer) async throws {
     guard bytes.readableBytes > 0 else { return }
-    try await outbound.write(.body(bytes))
+    try await output.write(.body(bytes))
   }
 
   /// Ends the body.
@@ -104,7 +104,7 @@ package final class Exchange: Sendable {
       state.answer = .done
       return true
     }
-    if isStreaming { try await outbound.write(.end) }
+    if isStreaming { try await output.write(.end) }
   }
 
   /// Turns the connection into a raw stream: answers 101 when the client asked for an upgrade, else
@@ -150,8 +150,8 @@ package final class Exchange: Sendable {
   ) async throws -> RawStream {
     try claim(.upgraded, status)
     let head = HTTPResponseHead(version: .http1_1, status: status, headers: headers)
-    try await outbound.write(.upgrade(head, kind))
-    return RawStream(input: input, outbound: outbound)
+    try await output.write(.upgrade(head, kind))
+    return RawStream(input: input, output: output)
   }
 
   private func claim(_ answer: Answer, _ status: HTTPResponseStatus) throws {
@@ -170,7 +170,7 @@ package final class Exchange: Sendable {
   func fail(with error: any Error) async {
     if hasBegun {
       logger.debug("answer broken off", metadata: ["request": "\(id)", "error": "\(error)"])
-      if status.map({ $0.code != 101 }) == true { await outbound.send(.abort) }
+      if status.map({ $0.code != 101 }) == true { await output.send(.abort) }
       return
     }
     let status: HTTPResponseStatus

@@ -18,6 +18,7 @@ struct HTTPConnection: ServerChildChannel {
   struct Value: ServerChildChannelValue {
     let stream: NIOAsyncChannel<ConnectionInput, ConnectionOutput>
     let gone: EventLoopFuture<Void>
+    let backlog: OutputBacklog
     var channel: any Channel { stream.channel }
   }
 
@@ -39,15 +40,15 @@ struct HTTPConnection: ServerChildChannel {
           leftOverBytesStrategy: .forwardBytes, informationalResponseStrategy: .drop,
           limitConfiguration: limits.decoder))
       let gone = channel.eventLoop.makePromise(of: Void.self)
-      try pipeline.addHandlers([
-        encoder, decoder,
-        ConnectionHandler(
-          timer: timer, limits: limits, encoder: encoder, decoder: decoder, gone: gone),
-      ])
+      let backlog = OutputBacklog()
+      let connection = ConnectionHandler(
+        timer: timer, limits: limits, encoder: encoder, decoder: decoder, gone: gone,
+        backlog: backlog)
+      try pipeline.addHandlers([encoder, EndOfInputGate(connection), decoder, connection])
       let stream = try NIOAsyncChannel<ConnectionInput, ConnectionOutput>(
         wrappingChannelSynchronously: channel,
         configuration: .init(isOutboundHalfClosureEnabled: false))
-      return Value(stream: stream, gone: gone.futureResult)
+      return Value(stream: stream, gone: gone.futureResult, backlog: backlog)
     }
   }
 
@@ -56,9 +57,11 @@ struct HTTPConnection: ServerChildChannel {
       try await value.stream.executeThenClose { inbound, outbound in
         let input = InputReader(inbound.makeAsyncIterator())
         let peer = ConnectionPeer(value.channel)
+        let output = ConnectionWriter(
+          outbound, backlog: value.backlog, eventLoop: value.channel.eventLoop)
         await withTaskGroup(of: Void.self) { group in
           group.addTask {
-            await serve(input, outbound, channel: value.channel, peer: peer)
+            await serve(input, output, channel: value.channel, peer: peer)
           }
           // a client that leaves takes what is done for it along
           try? await value.gone.get()  // never fails
@@ -72,13 +75,13 @@ struct HTTPConnection: ServerChildChannel {
   }
 
   private func serve(
-    _ input: InputReader, _ outbound: NIOAsyncChannelOutboundWriter<ConnectionOutput>,
+    _ input: InputReader, _ output: ConnectionWriter,
     channel: any Channel, peer: ConnectionPeer
   ) async {
     do {
       while let head = try await input.nextHead() {
         let exchange = Exchange(
-          request: head, input: input, outbound: outbound, channel: channel, peer: peer,
+          request: head, input: input, output: output, channel: channel, peer: peer,
           limits: limits, logger: logger)
         await answer(exchange)
         guard try await exchange.conclude(), !Task.isCancelled else { break }
@@ -86,7 +89,7 @@ struct HTTPConnection: ServerChildChannel {
     } catch {
       logger.trace("reading a request failed", metadata: ["error": "\(error)"])
     }
-    await outbound.send(.close)
+    await output.send(.close)
   }
 
   private func answer(_ exchange: Exchange) async {
@@ -104,19 +107,6 @@ struct HTTPConnection: ServerChildChannel {
         "uri": "\(exchange.request.uri)", "status": "\(exchange.status.map { Int($0.code) } ?? 0)",
         "peer": "\(exchange.peer)", "duration": "\(ContinuousClock.now - start)",
       ])
-  }
-}
-
-extension NIOAsyncChannelOutboundWriter<ConnectionOutput> {
-  /// Sends even from a cancelled task; a connection that is closed is no matter.
-  func send(_ message: ConnectionOutput) async {
-    try? await sendThrowing(message)  // closed already: nothing left to tell the client
-  }
-
-  /// Sends even from a cancelled task, so that the answer to a half-closed client gets out.
-  func sendThrowing(_ message: ConnectionOutput) async throws {
-    guard Task.isCancelled else { return try await write(message) }
-    try await Task { try await write(message) }.value
   }
 }
 

@@ -122,8 +122,9 @@ package struct HTTPServer: Service {
     _ connection: HTTPConnection, _ address: BindAddress,
     onRunning: @escaping @Sendable (any Channel) async -> Void
   ) async throws {
+    // the server takes being cancelled for an error; what ends it is told by its return
     var quiet = logger
-    quiet.logLevel = max(logger.logLevel, .warning)
+    quiet.logLevel = .critical
     let server = connection.server(
       configuration: ServerConfiguration(
         address: address, backlog: 1024,

@@ -6,16 +6,16 @@ package struct RawStream: AsyncSequence, Sendable {
   package typealias Failure = any Error
 
   let input: InputReader
-  let outbound: NIOAsyncChannelOutboundWriter<ConnectionOutput>
+  let output: ConnectionWriter
 
   /// Sends bytes at once; returns when the client has room for more. Throws when it is gone.
   package func write(_ bytes: ByteBuffer) async throws {
     guard bytes.readableBytes > 0 else { return }
-    try await outbound.write(.raw(bytes))
+    try await output.write(.raw(bytes))
   }
 
   /// Closes our side once everything is sent; the client may go on sending.
-  package func finishOutput() async throws { try await outbound.write(.halfClose) }
+  package func finishOutput() async throws { try await output.write(.halfClose) }
 
   package struct AsyncIterator: AsyncIteratorProtocol {
     let input: InputReader

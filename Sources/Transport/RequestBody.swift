@@ -19,17 +19,17 @@ package struct RequestBody: AsyncSequence, Sendable {
   }
 
   private let input: InputReader
-  private let outbound: NIOAsyncChannelOutboundWriter<ConnectionOutput>
+  private let output: ConnectionWriter
   private let progress: Progress
   /// The body's length where the client said it, 0 when there is none; nil when it comes in chunks.
   package let declaredLength: Int?
 
   init(
     request: HTTPRequestHead, input: InputReader,
-    outbound: NIOAsyncChannelOutboundWriter<ConnectionOutput>
+    output: ConnectionWriter
   ) {
     self.input = input
-    self.outbound = outbound
+    self.output = output
     let chunked = request.headers.contains(name: "transfer-encoding")
     declaredLength =
       chunked ? nil : request.headers.first(name: "content-length").map { Int($0) ?? .max } ?? 0
@@ -51,7 +51,7 @@ package struct RequestBody: AsyncSequence, Sendable {
   private func next() async throws -> ByteBuffer? {
     if isComplete { return nil }
     if progress.owesContinue.exchange(false, ordering: .relaxed) {
-      try await outbound.write(
+      try await output.write(
         .informational(HTTPResponseHead(version: .http1_1, status: .continue)))
     }
     switch try await input.next() {

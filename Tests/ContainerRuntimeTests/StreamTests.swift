@@ -89,6 +89,33 @@ extension AttachStream {
     }
   }
 
+  @Test func writingCanBeCancelled() async throws {
+    try await withRuntime { fixture in
+      var settings = fixture.settings(["sleep", "1000"])
+      settings.openStdin = true
+      _ = try await fixture.runtime.create(settings)
+      try await fixture.runtime.start(settings.id)
+      let stream = try await fixture.runtime.attach(settings.id)
+      let writing = Task {
+        while true { try await stream.write(ByteBuffer(repeating: 65, count: 100_000)) }
+      }
+      try await Task.sleep(for: .milliseconds(200))
+      writing.cancel()
+      let result = await writing.result
+      #expect(throws: CancellationError.self) { try result.get() }
+    }
+  }
+
+  @Test func aForgottenStreamHoldsNobodyUp() async throws {
+    try await withRuntime { fixture in
+      let settings = fixture.shell("dd if=/dev/zero bs=64k count=160 2>/dev/null")
+      _ = try await fixture.runtime.create(settings)
+      _ = try await fixture.runtime.attach(settings.id)
+      try await fixture.runtime.start(settings.id)
+      #expect(try await fixture.runtime.waitForExit(of: settings.id).code == 0)
+    }
+  }
+
   @Test func openInputOutlivesItsClients() async throws {
     try await withRuntime { fixture in
       var settings = fixture.shell("read a; read b; echo $a $b")

@@ -24,8 +24,9 @@ final class AttachHub: Sendable {
     var isReadPaused = false
     var wantsWrite = false
     var inputClosed = false
-    var streams: [ObjectIdentifier: AttachStream] = [:]
-    var writers: [CheckedContinuation<Void, Never>] = []
+    var readers: [ObjectIdentifier: AttachQueue] = [:]
+    var writers: [UInt64: CheckedContinuation<Void, Never>] = [:]
+    var nextWriter: UInt64 = 1
   }
 
   /// The end of one client's input closes the container's.
@@ -46,12 +47,12 @@ final class AttachHub: Sendable {
   /// Adds a reader, which gets everything that is written from now on. Blocks shortly.
   /// - Throws: `ContainerRuntimeError.wrongState` when the monitor is gone.
   func attach() throws -> AttachStream {
-    let stream = AttachStream(hub: self)
+    let queue = AttachQueue()
     try state.withLock { state in
       if state.socket == nil { try connect(&state) }
-      state.streams[ObjectIdentifier(stream)] = stream
+      state.readers[ObjectIdentifier(queue)] = queue
     }
-    return stream
+    return AttachStream(hub: self, queue: queue)
   }
 
   private func connect(_ state: inout State) throws {
@@ -120,11 +121,11 @@ final class AttachHub: Sendable {
         // conmon marks output 2 and errors 3.
         let stream: OutputStream = packet[0] == 3 ? .standardError : .standardOutput
         let bytes = UnsafeRawBufferPointer(rebasing: packet.dropFirst())
-        for reader in state.streams.values where reader.append(bytes, from: stream) {
+        for reader in state.readers.values where reader.append(bytes, from: stream) {
           isFull = true
         }
       }
-      for reader in state.streams.values { reader.wake() }
+      for reader in state.readers.values { reader.wake() }
       if isFull { pause(&state) }
       return !isFull && count == Int32(AttachReactor.batch)
     }
@@ -143,7 +144,7 @@ final class AttachHub: Sendable {
   }
 
   private func goOnReading(_ state: inout State) {
-    guard state.isReadPaused, !state.streams.values.contains(where: \.isFull) else { return }
+    guard state.isReadPaused, !state.readers.values.contains(where: \.isFull) else { return }
     state.isReadPaused = false
     updateInterest(state)
   }
@@ -158,11 +159,11 @@ final class AttachHub: Sendable {
   /// Drops readers that have held up the others for too long.
   func cutOffSlowReaders() {
     state.withLock { state in
-      guard state.isReadPaused, state.streams.count > 1 else { return }
-      let stuck = state.streams.filter { $0.value.isStuck(after: patience) }
-      guard !stuck.isEmpty, stuck.count < state.streams.count else { return }
+      guard state.isReadPaused, state.readers.count > 1 else { return }
+      let stuck = state.readers.filter { $0.value.isStuck(after: patience) }
+      guard !stuck.isEmpty, stuck.count < state.readers.count else { return }
       for (key, reader) in stuck {
-        state.streams.removeValue(forKey: key)
+        state.readers.removeValue(forKey: key)
         reader.finish()
       }
       goOnReading(&state)
@@ -170,10 +171,10 @@ final class AttachHub: Sendable {
   }
 
   /// Removes a reader. The connection goes with the last one unless that would close the input.
-  func detach(_ stream: AttachStream) {
+  func detach(_ reader: AttachQueue) {
     state.withLock { state in
-      guard state.streams.removeValue(forKey: ObjectIdentifier(stream)) != nil else { return }
-      if state.streams.isEmpty && (!closesInput || state.inputClosed) {
+      guard state.readers.removeValue(forKey: ObjectIdentifier(reader)) != nil else { return }
+      if state.readers.isEmpty && (!closesInput || state.inputClosed) {
         disconnect(&state)
       } else {
         goOnReading(&state)
@@ -184,8 +185,8 @@ final class AttachHub: Sendable {
   /// The monitor has closed the connection: the process has ended and all output was read.
   private func end(_ state: inout State) {
     disconnect(&state)
-    for stream in state.streams.values { stream.finish() }
-    state.streams = [:]
+    for reader in state.readers.values { reader.finish() }
+    state.readers = [:]
   }
 
   private func disconnect(_ state: inout State) {
@@ -193,8 +194,8 @@ final class AttachHub: Sendable {
     AttachReactor.shared.remove(state.token, socket: socket.rawValue)
     socket.close()
     state.socket = nil
-    for writer in state.writers { writer.resume() }
-    state.writers = []
+    for writer in state.writers.values { writer.resume() }
+    state.writers = [:]
   }
 
   /// Ends everything, when the container is deleted.
@@ -244,22 +245,36 @@ final class AttachHub: Sendable {
   }
 
   private func waitForRoom() async {
-    await withCheckedContinuation { (continuation: CheckedContinuation<Void, Never>) in
-      state.withLock { state in
-        guard state.socket != nil else { return continuation.resume() }
-        state.writers.append(continuation)
-        state.wantsWrite = true
-        updateInterest(state)
-      }
+    let number = state.withLock { state in
+      defer { state.nextWriter += 1 }
+      return state.nextWriter
     }
+    await withTaskCancellationHandler {
+      await withCheckedContinuation { (continuation: CheckedContinuation<Void, Never>) in
+        state.withLock { state in
+          guard state.socket != nil else { return continuation.resume() }
+          state.writers[number] = continuation
+          state.wantsWrite = true
+          updateInterest(state)
+        }
+        // A cancellation that came before found nobody to wake.
+        if Task.isCancelled { wakeWriter(number) }
+      }
+    } onCancel: {
+      wakeWriter(number)
+    }
+  }
+
+  private func wakeWriter(_ number: UInt64) {
+    state.withLock { $0.writers.removeValue(forKey: number) }?.resume()
   }
 
   private func resumeWriters() {
     state.withLock { state in
       state.wantsWrite = false
       updateInterest(state)
-      for writer in state.writers { writer.resume() }
-      state.writers = []
+      for writer in state.writers.values { writer.resume() }
+      state.writers = [:]
     }
   }
 
@@ -270,7 +285,7 @@ final class AttachHub: Sendable {
       guard let socket = state.socket, !state.inputClosed else { return }
       state.inputClosed = true
       shutdown(socket.rawValue, Int32(SHUT_WR))
-      if state.streams.isEmpty { disconnect(&state) }
+      if state.readers.isEmpty { disconnect(&state) }
     }
   }
 }

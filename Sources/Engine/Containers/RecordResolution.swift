@@ -24,6 +24,10 @@ extension ContainerService {
     try checkConfig(config)
     warnings += discardUnsupported(&host)
 
+    if case .container(let reference) = mode {
+      // Who shares a network shares its name, too.
+      config.hostname = try context.containers.find(reference).record.config.hostname
+    }
     if config.hostname.isEmpty {
       config.hostname =
         mode == .host || host.utsMode == "host" ? HostFacts.hostname : String(id.prefix(12))
