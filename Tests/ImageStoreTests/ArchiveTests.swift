@@ -175,6 +175,17 @@ import Testing
     _ = try await collect(try await fixture.store.exportRootFilesystem(containerID: container))
     try await fixture.store.removeRootFilesystem(containerID: container)
 
+    let registry = try await ServerProcess.fake()
+    let name = "\(registry.host)/many:1"
+    try await fixture.store.tag("many", as: name)
+    try await fixture.store.push(name) { _ in }
+    let target = try await StoreFixture()
+    #expect(try await target.store.pull(name) { _ in }.id == record.id)
+    let removed = try await target.store.remove(
+      name, force: false, prune: true, users: { _ in [] })
+    #expect(removed.count == 130)
+    #expect(try target.layerFolders() == [])
+
     let tooMany = layers + [try TarBuilder.make { tar in try tar.file("last", "x") }]
     await expectError(.unsupported) {
       try await fixture.store.load(stream(try dockerArchive(layers: tooMany, tags: ["more"]))) {

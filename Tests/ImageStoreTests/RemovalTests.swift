@@ -2,6 +2,7 @@ import Glibc
 import Host
 import ImageStore
 import OCI
+import StateStore
 import Testing
 
 /// Docker's rules for `rmi` and `image prune`.
@@ -101,6 +102,23 @@ import Testing
     #expect(removals.contains(.deleted(child.description)))
     #expect(removals.contains(.deleted(parent.description)))
     #expect(try fixture.layerFolders() == [])
+  }
+
+  @Test func manyAtOnce() async throws {
+    let fixture = try await StoreFixture()
+    let layer = try TarBuilder.make { try $0.file("f", "x") }
+    for number in 0..<130 {
+      try await fixture.store.load(
+        stream(
+          try dockerArchive(layers: [layer], tags: ["many:latest"], command: "/\(number)"))
+      ) { _ in }
+    }
+    #expect(fixture.store.list().count == 130)
+    let pruned = try await fixture.store.prune(where: { _ in true }, users: { _ in [] })
+    #expect(pruned.removed.filter { $0 != .untagged("many:latest") }.count == 131)
+    #expect(fixture.store.list().isEmpty)
+    #expect(try fixture.layerFolders() == [])
+    #expect(try await fixture.state.list(prefix: "/images/").items.map(\.key.string) == [])
   }
 
   @Test func prefixes() async throws {

@@ -30,8 +30,8 @@ final class Catalog: Sendable {
     try await turn.within {
       var state = self.state
       let value = try change(&state)
-      let operations = state.operations
-      if operations.isEmpty {
+      let transactions = state.transactions
+      if transactions.isEmpty {
         let changed = state
         memory.withLock { $0.state = changed }
         return value
@@ -40,11 +40,13 @@ final class Catalog: Sendable {
       // memory would not know whether the store has it.
       let store = self.store
       do {
-        try await Task { _ = try await store.transact(Transaction(do: operations)) }.value
+        try await Task {
+          for transaction in transactions { _ = try await store.transact(transaction) }
+        }.value
       } catch {
         throw ImageStoreError(.system, "the state of images could not be written", cause: error)
       }
-      state.clearOperations()
+      state.clearPending()
       memory.withLock { memory in
         memory.state = state
         memory.version += 1

@@ -2,7 +2,7 @@ import FoundationEssentials
 import OCI
 import StateStore
 
-/// All that is known of images, in memory. Every change is noted as an operation for the state
+/// All that is known of images, in memory. Every change is noted for the state
 /// store, so that memory and store cannot say different things.
 struct CatalogState: Sendable {
   private(set) var images: [Digest: CatalogImage] = [:]
@@ -13,7 +13,7 @@ struct CatalogState: Sendable {
   /// Folders of initial layers whose image is gone; recovery finds them without this.
   private(set) var abandoned: [String] = []
   /// Changes that were not written yet.
-  private(set) var operations: [Operation] = []
+  private var pending = PendingWrites()
 
   static let recordPrefix = "/images/records/"
   static let namePrefix = "/images/names/"
@@ -30,7 +30,7 @@ struct CatalogState: Sendable {
   mutating func removeImage(_ id: Digest) {
     if let initial = images[id]?.stored.initialDirectory { abandoned.append(initial) }
     images[id] = nil
-    operations.append(.delete(Key(Self.recordPrefix + id.hex)))
+    pending.delete(Self.recordPrefix + id.hex)
   }
 
   mutating func setName(_ reference: String, _ image: Digest) throws {
@@ -40,7 +40,7 @@ struct CatalogState: Sendable {
 
   mutating func removeName(_ reference: String) {
     names[reference] = nil
-    operations.append(.delete(Key(Self.namePrefix + reference)))
+    pending.delete(Self.namePrefix + reference)
   }
 
   mutating func set(_ layer: StoredLayer, for diffID: Digest) throws {
@@ -50,7 +50,7 @@ struct CatalogState: Sendable {
 
   mutating func removeLayer(_ diffID: Digest) {
     layers[diffID] = nil
-    operations.append(.delete(Key(Self.layerPrefix + diffID.description)))
+    pending.delete(Self.layerPrefix + diffID.description)
   }
 
   mutating func addSource(_ repository: String, of blob: Digest) throws {
@@ -65,10 +65,13 @@ struct CatalogState: Sendable {
 
   mutating func removeSources(of blob: Digest) {
     guard sources.removeValue(forKey: blob) != nil else { return }
-    operations.append(.delete(Key(Self.sourcePrefix + blob.description)))
+    pending.delete(Self.sourcePrefix + blob.description)
   }
 
-  mutating func clearOperations() { operations = [] }
+  /// The transactions that carry the changes to the store.
+  var transactions: [Transaction] { pending.transactions }
+
+  mutating func clearPending() { pending = PendingWrites() }
 
   /// Hands over the folders that lost their image.
   mutating func takeAbandoned() -> [String] {
@@ -77,7 +80,7 @@ struct CatalogState: Sendable {
   }
 
   private mutating func note(_ key: String, _ value: some Encodable) throws {
-    operations.append(.put(Key(key), Array(try JSONEncoder().encode(value))))
+    pending.put(key, Array(try JSONEncoder().encode(value)))
   }
 
   // MARK: - Taking over at start
@@ -117,5 +120,42 @@ struct CatalogState: Sendable {
   /// Images committed or built from this one.
   func children(of image: Digest) -> [Digest] {
     images.values.filter { $0.stored.parent == image }.map(\.stored.id)
+  }
+}
+
+/// Writes in the order of their keys' first change, each key once, as a transaction wants it.
+private struct PendingWrites: Sendable {
+  private var keys: [String] = []
+  private var values: [String: [UInt8]?] = [:]
+
+  /// Well below what a transaction may hold at most.
+  private static let maximumSteps = 100
+  private static let maximumBytes = 1 << 20
+
+  mutating func put(_ key: String, _ value: [UInt8]) { note(key, value) }
+  mutating func delete(_ key: String) { note(key, nil) }
+
+  private mutating func note(_ key: String, _ value: [UInt8]?) {
+    if values.updateValue(value, forKey: key) == nil { keys.append(key) }
+  }
+
+  /// One transaction for all but the largest changes. Those are made so that every beginning of
+  /// the sequence is a state that recovery accepts: names go before images, images before layers.
+  var transactions: [Transaction] {
+    var result: [Transaction] = []
+    var steps: [Operation] = []
+    var bytes = 0
+    for key in keys {
+      let value = values[key] ?? nil
+      let size = key.utf8.count + (value?.count ?? 0)
+      if steps.count == Self.maximumSteps || (bytes + size > Self.maximumBytes && !steps.isEmpty) {
+        result.append(Transaction(do: steps))
+        (steps, bytes) = ([], 0)
+      }
+      steps.append(value.map { .put(Key(key), $0) } ?? .delete(Key(key)))
+      bytes += size
+    }
+    if !steps.isEmpty { result.append(Transaction(do: steps)) }
+    return result
   }
 }
