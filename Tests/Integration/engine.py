@@ -316,7 +316,8 @@ def described(pid: int) -> str:
     try:
         words = Path(f"/proc/{pid}/cmdline").read_text().split("\0")
         state = re.search(r"State:\s+(\w)", Path(f"/proc/{pid}/status").read_text())[1]
-        return f"{pid} {state} {words[0]} … {' '.join(words)[-200:]}"
+        children = Path(f"/proc/{pid}/task/{pid}/children").read_text()
+        return f"{pid} {state} children [{children}] {words[0]} … {' '.join(words)[-200:]}"
     except OSError:
         return f"{pid} gone"
 
@@ -413,7 +414,9 @@ class HostState:
         self.mounts = {m for m in mounts_under(engine.folder) if not m.endswith("/netns/default")}
         self.links = links(engine.folder)
         # Those without a process: other daemons of this machine may be running containers.
-        self.cgroups = {group for group in container_cgroups() if not members(group)}
+        parent = "/docker/" if IS_PEER else "/martlet/"
+        self.cgroups = {group for group in container_cgroups()
+                        if parent in group and not members(group)}
         daemon = {engine.process.pid} if engine.process else set()
         self.processes = {described(pid)
                           for pid in processes_of(engine.folder, daemon_too=False) if pid not in daemon}

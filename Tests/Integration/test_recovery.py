@@ -2,6 +2,7 @@
 
 import os
 import random
+import re
 import signal
 import subprocess
 import threading
@@ -275,6 +276,13 @@ def _ignore(call, *arguments):
         pass
 
 
+def history(engine: Engine, extra: dict) -> str:
+    """What the daemon's log says of the containers that something was left of."""
+    names = set(re.findall(r"[0-9a-f]{64}", str(extra)))
+    return "\n".join(line for line in engine.log_text().splitlines()
+                     if any(name in line or name[:12] in line for name in names))[-6000:]
+
+
 class Worker(threading.Thread):
     """Works on a daemon that may vanish at any moment, and keeps what it was told of success."""
 
@@ -395,6 +403,6 @@ def test_killed_at_random_moments(engine):
     engine.remove_everything()
     end = time.monotonic() + 15
     while extra := HostState(engine).extra(before):
-        assert time.monotonic() < end, f"left behind on the host: {extra}"
+        assert time.monotonic() < end, f"left behind on the host: {extra}\n{history(engine, extra)}"
         time.sleep(0.1)
     assert engine.out("run", "--rm", "busybox", "echo", "well") == "well"
