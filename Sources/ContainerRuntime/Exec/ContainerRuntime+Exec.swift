@@ -136,7 +136,7 @@ extension ContainerRuntime {
         key: key, record: record, folder: folder, hub: hub, isReported: isReported)
       return (exec, stream)
     } catch {
-      try? Paths.removeTree(folder)  // goes with the container at the latest
+      try? TreeRemoval.remove(folder)  // goes with the container at the latest
       throw error
     }
   }
@@ -204,7 +204,7 @@ extension ContainerRuntime {
     let exit: ExecExit
     do {
       exit = try await BlockingPool.shared.run {
-        defer { try? Paths.removeTree(exec.folder) }  // goes with the container at the latest
+        defer { try? TreeRemoval.remove(exec.folder) }  // goes with the container at the latest
         return Self.exit(of: exec.key, folder: exec.folder, process: exec.process)
       }
     } catch {

@@ -53,7 +53,7 @@ extension ContainerRuntime {
       }
       if Paths.exists(runtimeFolder) {
         try unmountAll(below: runtimeFolder)
-        try Paths.removeTree(runtimeFolder)
+        try TreeRemoval.remove(runtimeFolder)
       }
     } catch {
       logger.warning(
@@ -62,7 +62,7 @@ extension ContainerRuntime {
       do {
         try runRuntime(["delete", "--force", id])
         try cgroup?.remove()
-        try Paths.removeTree(runtimeFolder)
+        try TreeRemoval.remove(runtimeFolder)
       } catch {
         logger.error("cannot remove a container", metadata: ["id": "\(id)", "error": "\(error)"])
         return false
@@ -85,7 +85,7 @@ extension ContainerRuntime {
     do {
       let shared = sharedMemoryPath(id)
       if Paths.exists(shared) { try Mount.unmount(shared, lazily: true) }
-      try Paths.removeTree(folder(of: id))
+      try TreeRemoval.remove(folder(of: id))
       return true
     } catch {
       logger.error(

@@ -78,7 +78,7 @@ extension ContainerRuntime {
       return .running(pid: exec.record.process.pid)
     }
     let exit = try await BlockingPool.shared.run {
-      defer { try? Paths.removeTree(exec.folder) }  // goes with the container at the latest
+      defer { try? TreeRemoval.remove(exec.folder) }  // goes with the container at the latest
       return Self.exit(of: key, folder: exec.folder, process: exec.process)
     }
     return .exited(exit)
@@ -121,7 +121,8 @@ extension ContainerRuntime {
     if let handle = ContainerRecord.handle(RuntimeHandle.self, in: folder) {
       _ = handle.process.open()?.signal(SIGKILL)
     }
-    for (pid, owner) in monitors() where owner == id {
+    // A monitor works in that folder. At a daemon's start this is asked for every container at rest.
+    for (pid, owner) in Paths.exists(folder) ? monitors() : [] where owner == id {
       // Opened first and looked at again, lest another process has got the number.
       guard let identity = try? ProcessIdentity(current: pid), let process = identity.open(),
         Self.monitoredContainer(identity.commandLine, configuration) == id

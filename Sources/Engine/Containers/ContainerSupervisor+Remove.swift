@@ -108,7 +108,7 @@ extension EngineContext {
   func removeFolder(of id: String) async {
     let folder = configuration.containerFolder(id)
     do {
-      try await BlockingPool.shared.run { try Paths.removeTree(folder) }
+      try await BlockingPool.shared.run { try TreeRemoval.remove(folder) }
     } catch {
       logger.error(
         "container folder cannot be removed",

@@ -95,7 +95,7 @@ final class VolumeTable: Sendable {
     state.withLock { $0.volumes[name] = nil }
     try await BlockingPool.shared.run {
       try Mount.unmount(content, lazily: true)
-      try Paths.removeTree(path)
+      try TreeRemoval.remove(path)
     }
   }
 

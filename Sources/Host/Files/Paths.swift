@@ -90,46 +90,4 @@ package enum Paths {
   package static func write(_ text: String, toExisting path: String) throws {
     try Descriptor.open(path, O_WRONLY | O_TRUNC).write(Array(text.utf8))
   }
-
-  /// Removes a tree without following symbolic links and without crossing into other mounts;
-  /// one that is not there is no error.
-  /// - Throws: `SystemError`.
-  package static func removeTree(_ path: String) throws {
-    if unlink(path) == 0 || errno == ENOENT { return }
-    guard errno == EISDIR || errno == EPERM else { throw SystemError.last("unlink", path) }
-    let directory = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
-    if directory < 0 {
-      if errno == ENOENT { return }
-      throw SystemError.last("open", path)
-    }
-    try emptyDirectory(owning: directory, path)
-    if rmdir(path) != 0 && errno != ENOENT { throw SystemError.last("rmdir", path) }
-  }
-
-  /// Removes all below an open folder and closes it.
-  private static func emptyDirectory(owning descriptor: Int32, _ path: String) throws {
-    guard let stream = fdopendir(descriptor) else {
-      close(descriptor)
-      throw SystemError.last("fdopendir", path)
-    }
-    defer { closedir(stream) }
-    while let entry = readdir(stream) {
-      // The name as bytes: not every file's name is text, and all of them must go.
-      let offset = MemoryLayout<dirent>.offset(of: \dirent.d_name) ?? 0
-      let name = UnsafeRawPointer(entry).advanced(by: offset).assumingMemoryBound(to: CChar.self)
-      let text = String(cString: name)
-      if text == "." || text == ".." { continue }
-      if unlinkat(dirfd(stream), name, 0) == 0 || errno == ENOENT { continue }
-      guard errno == EISDIR || errno == EPERM else {
-        throw SystemError.last("unlink", path + "/" + text)
-      }
-      let child = openat(
-        dirfd(stream), name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
-      if child < 0 { throw SystemError.last("open", path + "/" + text) }
-      try emptyDirectory(owning: child, path + "/" + text)
-      if unlinkat(dirfd(stream), name, AT_REMOVEDIR) != 0 && errno != ENOENT {
-        throw SystemError.last("rmdir", path + "/" + text)
-      }
-    }
-  }
 }
