@@ -10,6 +10,8 @@ import subprocess
 import time
 from pathlib import Path
 
+from engines import Podman
+
 NOTES = "\n## What limits the figures\n"
 
 
@@ -72,8 +74,9 @@ def facts(engines, load) -> list[str]:
         f"Linux {os.uname().release}, {groups}",
         f"- load average before and after: {load[0]:.1f}, {load[1]:.1f}",
         *(f"- {engine.name}: {engine.version()}" for engine in engines),
-        f"- below them: {said('runc', '--version')}, {said('crun', '--version')} (podman), "
-        + said("conmon", "--version"),
+        f"- below them: {said('runc', '--version')} "
+        + ("of all" if Podman.runtime else f"({said('crun', '--version')} of podman)")
+        + ", " + said("conmon", "--version"),
         f"- client: {said('docker', '--version')}",
     ]
 
