@@ -42,7 +42,7 @@ def test_settings_of_the_file(spare_engine):
     host = engine.inspect(identifier)["HostConfig"]
     assert host["LogConfig"]["Config"] == {"max-size": "1m", "max-file": "2"}
     assert host["ShmSize"] == 8 << 20
-    assert engine.out("exec", identifier, "sh", "-c", "ulimit -n") == "256"
+    assert engine.out("run", "--rm", "busybox", "sh", "-c", "ulimit -n") == "256"
 
 
 @pytest.mark.martlet_only

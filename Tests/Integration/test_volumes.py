@@ -90,6 +90,7 @@ def test_read_only(engine, name):
 
 
 @pytest.mark.newer_than_peer
+@pytest.mark.newer_client
 def test_subpath(engine, name):
     engine.docker("run", "--rm", "-v", f"{name}:/data", "busybox", "sh", "-c",
                   "mkdir -p /data/in/side; echo deep > /data/in/side/f; ln -s / /data/out")
@@ -152,6 +153,7 @@ def test_prune(engine, name):
 
 
 @pytest.mark.newer_than_peer
+@pytest.mark.newer_client
 def test_prune_spares_named_volumes_since_1_42(engine, name):
     engine.docker("volume", "create", name)
     anonymous = engine.request("POST", "/v1.47/volumes/create", {}).json()["Name"]
