@@ -130,7 +130,7 @@ final class RuntimeFixture: Sendable {
     #expect(try Paths.entries(of: folder + "/exec/runtime") == [])
     #expect(Self.processes(mentioning: folder + "/exec") == [])
     try Cgroup(cgroupParent).remove()
-    try Paths.removeTree(folder)
+    try TreeRemoval.remove(folder)
   }
 
   static func processes(mentioning text: String) -> [String] {

@@ -12,7 +12,7 @@ import Testing
     var template = Array("/tmp/martlet-statistics-XXXXXX".utf8CString)
     try #require(mkdtemp(&template) != nil)
     let root = String(decoding: template.dropLast().map(UInt8.init(bitPattern:)), as: UTF8.self)
-    defer { try? Paths.removeTree(root) }
+    defer { try? TreeRemoval.remove(root) }
     try Paths.makeDirectories(root + "/c")
     for (name, text) in files { try RuntimeFixture.write(text, root + "/c/" + name) }
     try body(root)

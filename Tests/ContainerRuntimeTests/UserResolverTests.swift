@@ -43,7 +43,7 @@ import Testing
     var template = Array("/tmp/martlet-users-XXXXXX".utf8CString)
     try #require(mkdtemp(&template) != nil)
     let root = String(decoding: template.dropLast().map(UInt8.init(bitPattern:)), as: UTF8.self)
-    defer { try? Paths.removeTree(root) }
+    defer { try? TreeRemoval.remove(root) }
     try Paths.makeDirectories(root + "/etc")
     // A link that would lead to the host's file leads to the container's, which is not there.
     symlink("/etc/shadow", root + "/etc/passwd")

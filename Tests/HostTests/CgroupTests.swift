@@ -70,7 +70,7 @@ import Testing
     var template = Array("/tmp/martlet-inotify-XXXXXX".utf8CString)
     try #require(mkdtemp(&template) != nil)
     let folder = String(decoding: template.dropLast().map(UInt8.init(bitPattern:)), as: UTF8.self)
-    defer { try? Paths.removeTree(folder) }
+    defer { try? TreeRemoval.remove(folder) }
     let inotify = try Inotify()
     let watch = try inotify.watch(folder, for: UInt32(IN_CREATE))
     #expect(throws: SystemError.self) { try inotify.watch(folder + "/no", for: UInt32(IN_CREATE)) }

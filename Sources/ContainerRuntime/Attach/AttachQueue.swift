@@ -98,7 +98,7 @@ final class AttachQueue: Sendable {
   }
 
   /// Waits for more; false when the end is reached and nothing is left.
-  private func waitForMore() async -> Bool {
+  func waitForMore() async -> Bool {
     await withTaskCancellationHandler {
       await withCheckedContinuation { (continuation: CheckedContinuation<Void, Never>) in
         let mustWait = state.withLock { state in
