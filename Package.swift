@@ -111,7 +111,8 @@ let package = Package(
         "OCI", "Host", "StateStore", "Transport", crypto, httpClient, log, nioCore, nioPosix,
         nioHTTP1, nioSSL,
       ]),
-    module("ContainerRuntime", ["OCI", "Host", log, nioCore, nioPosix]),
+    // CLinux: the importer counts structures of the C library, as `stat`, as its members.
+    module("ContainerRuntime", ["OCI", "Host", "CLinux", log, nioCore, nioPosix]),
     module("NodeNetwork", ["Host", "StateStore", log, nioCore, nioPosix]),
     module(
       "Engine",

@@ -203,6 +203,8 @@ extension ContainerLauncher {
   func releaseQuietly(_ container: Container) async {
     let record = container.record
     await report("runtime state", record.id) {
+      // What was adopted is deleted; of what was not, traces may be left.
+      try await self.context.runtime.delete(record.id)
       try await self.context.runtime.cleanUp(record.id)
     }
     await report("root file system", record.id) {

@@ -54,13 +54,23 @@ package struct RequestBody: AsyncSequence, Sendable {
       try await output.write(
         .informational(HTTPResponseHead(version: .http1_1, status: .continue)))
     }
-    switch try await input.next() {
+    switch try await nextPart() {
     case .body(let bytes): return bytes
     case .end:
       progress.isComplete.store(true, ordering: .releasing)
       return nil
     case .head, .raw, nil:
       throw TransportError(code: .clientGone, message: "the client broke off its request")
+    }
+  }
+
+  /// A body that cannot be parsed, or ends before its end, is the client's fault.
+  private func nextPart() async throws -> ConnectionInput? {
+    do {
+      return try await input.next()
+    } catch let error as HTTPParserError {
+      throw TransportError(
+        code: .badRequest, message: "the request's body is malformed or broken off", cause: error)
     }
   }
 

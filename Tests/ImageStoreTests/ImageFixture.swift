@@ -24,7 +24,7 @@ final class Scratch: Sendable {
     for mount in mounts.reversed() where mount.target.hasPrefix(path + "/") {
       try? Mount.unmount(mount.target, lazily: true)  // the folder's removal would fail and show
     }
-    try? Paths.removeTree(path)  // a leftover in /tmp harms nobody
+    try? TreeRemoval.remove(path)  // a leftover in /tmp harms nobody
   }
 }
 
