@@ -173,7 +173,10 @@ extension Engine {
           // Between the look and this step the container may have been started: then it stays.
           try? await context.runtime.cleanUp(leftover.id)
         }
-      } catch { return }  // the daemon ends, or the folder cannot be read: the next start looks again
+      } catch {
+        // The daemon ends, or the folder cannot be read: the next start looks again.
+        return
+      }
     }
   }
 
