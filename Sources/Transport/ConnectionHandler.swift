@@ -135,6 +135,10 @@ final class ConnectionHandler: ChannelDuplexHandler {
   }
 
   func errorCaught(context: ChannelHandlerContext, error: any Error) {
+    // what is dropped need not be understood
+    if phase == .lingering, error is HTTPParserError || error is ByteToMessageDecoderError {
+      return
+    }
     guard phase == .http, let failure = error as? HTTPParserError else {
       context.fireErrorCaught(error)
       context.close(promise: nil)
@@ -259,20 +263,17 @@ final class ConnectionHandler: ChannelDuplexHandler {
     phase = .lingering
     timer.stop()
     context.flush()
-    if sawEndOfInput { return closeWhenSent(context: context) }
-    context.close(mode: .output, promise: nil)
-    context.read()
     let bound = context.loopBound
+    let sent = context.eventLoop.makePromise(of: Void.self)
+    sent.futureResult.assumeIsolated().whenComplete { _ in
+      // a client that has ended its side has nothing left to send
+      if self.sawEndOfInput { bound.value.close(promise: nil) }
+    }
+    context.close(mode: .output, promise: sent)
+    context.read()
     context.eventLoop.assumeIsolated().scheduleTask(in: TimeAmount(limits.lingerTimeout)) {
       if self.phase == .lingering { bound.value.close(promise: nil) }
     }
-  }
-
-  private func closeWhenSent(context: ChannelHandlerContext) {
-    let bound = context.loopBound
-    let sent = context.eventLoop.makePromise(of: Void.self)
-    sent.futureResult.assumeIsolated().whenComplete { _ in bound.value.close(promise: nil) }
-    context.writeAndFlush(Bytes.wrapOutboundOut(ByteBuffer()), promise: sent)
   }
 }
 

@@ -202,6 +202,19 @@ import Testing
     }
   }
 
+  @Test func aMalformedRequestIsAnsweredWhateverFollowsIt() async throws {
+    try await withServer(ClosureHandler { try await $0.respond(.ok) }) { path in
+      for size in [0, 10, 5000, 200_000] {
+        try await RawClient.connected(to: path) { client in
+          let body = String(repeating: "y", count: size)
+          try await client.send("GET /\u{e9} HTTP/1.1\r\nHost: x\r\n\r\n\(body)")
+          let answer = try await client.readToEnd()
+          #expect(answer.hasPrefix("HTTP/1.1 400 Bad Request\r\n"))
+        }
+      }
+    }
+  }
+
   @Test func hugeHeadersAreRefused() async throws {
     try await withServer(ClosureHandler { try await $0.respond(.ok) }) { path in
       try await RawClient.connected(to: path) { client in

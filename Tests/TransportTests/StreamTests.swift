@@ -52,6 +52,25 @@ import Testing
     }
   }
 
+  @Test func anUpgradeThatIsRefusedIsAnsweredToAHalfClosedClient() async throws {
+    try await withServer(
+      ClosureHandler { exchange in
+        try await exchange.respond(.notFound, body: ByteBuffer(string: "no such exec"))
+      }
+    ) { path in
+      for _ in 0..<20 {
+        try await RawClient.connected(to: path) { client in
+          try await client.send(
+            "POST / HTTP/1.1\r\nHost: x\r\n\(Self.upgradeHeaders)Content-Length: 2\r\n\r\n{}early")
+          client.finish()
+          let answer = try await client.readToEnd()
+          #expect(answer.hasPrefix("HTTP/1.1 404 Not Found\r\n"))
+          #expect(answer.hasSuffix("no such exec"))
+        }
+      }
+    }
+  }
+
   @Test func answersOldClientsWithAnEndlessBody() async throws {
     try await withServer(ClosureHandler(Self.echo)) { path in
       try await RawClient.connected(to: path) { client in
