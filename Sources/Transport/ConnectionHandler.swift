@@ -69,8 +69,9 @@ final class ConnectionHandler: ChannelDuplexHandler {
   func channelRead(context: ChannelHandlerContext, data: NIOAny) {
     switch phase {
     case .http: receive(context: context, part: Self.unwrapInboundIn(data))
-    case .upgraded:
+    case .upgraded where codecIsRemoved || pending.first?.wantsUpgrade == true:
       context.fireChannelRead(Self.wrapInboundOut(.raw(Bytes.unwrapInboundIn(data))))
+    case .upgraded: break  // what the parser made of bytes that came before the answer
     case .lingering, .closed: break
     }
   }
@@ -88,7 +89,7 @@ final class ConnectionHandler: ChannelDuplexHandler {
       pending.append(
         Pending(
           isHead: head.method == .HEAD, version: head.version, isKeepAlive: head.isKeepAlive,
-          wantsUpgrade: head.wantsUpgrade,
+          wantsUpgrade: head.wantsUpgrade || head.method == .CONNECT,
           hasLongBody: head.headers.contains(name: "transfer-encoding")
             || length > limits.skippedBodySize))
       context.fireChannelRead(Self.wrapInboundOut(.head(head)))
@@ -197,7 +198,9 @@ final class ConnectionHandler: ChannelDuplexHandler {
     guard let request = pending.first else { return }
     var head = head
     head.version = request.version
-    if !request.isKeepAlive || (!request.isComplete && request.hasLongBody)
+    // the parser stops behind a request for an upgrade, whatever becomes of it
+    if !request.isKeepAlive || request.wantsUpgrade
+      || (!request.isComplete && request.hasLongBody)
       || request.version.minor == 0
     {
       closesAfterAnswer = true

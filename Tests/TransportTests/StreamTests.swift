@@ -71,6 +71,22 @@ import Testing
     }
   }
 
+  @Test func anUpgradeThatIsRefusedEndsTheConnection() async throws {
+    try await withServer(ClosureHandler { try await $0.respond(.notFound) }) { path in
+      for request in [
+        "POST / HTTP/1.1\r\nHost: x\r\n\(Self.upgradeHeaders)\r\n",
+        "CONNECT example:443 HTTP/1.1\r\nHost: x\r\n\r\n",
+      ] {
+        try await RawClient.connected(to: path) { client in
+          try await client.send(request)
+          let answer = try await client.readToEnd()
+          #expect(answer.hasPrefix("HTTP/1.1 404 Not Found\r\n"))
+          #expect(answer.contains("Connection: close\r\n"))
+        }
+      }
+    }
+  }
+
   @Test func answersOldClientsWithAnEndlessBody() async throws {
     try await withServer(ClosureHandler(Self.echo)) { path in
       try await RawClient.connected(to: path) { client in
