@@ -23,12 +23,7 @@ let collections = Target.Dependency.product(name: "DequeModule", package: "swift
 let orderedCollections = Target.Dependency.product(
   name: "OrderedCollections", package: "swift-collections")
 let httpClient = Target.Dependency.product(name: "AsyncHTTPClient", package: "async-http-client")
-let hummingbird = Target.Dependency.product(name: "Hummingbird", package: "hummingbird")
 let hummingbirdCore = Target.Dependency.product(name: "HummingbirdCore", package: "hummingbird")
-let httpTypes = Target.Dependency.product(name: "HTTPTypes", package: "swift-http-types")
-let nioHTTPTypes = Target.Dependency.product(name: "NIOHTTPTypes", package: "swift-nio-extras")
-let nioHTTPTypesHTTP1 = Target.Dependency.product(
-  name: "NIOHTTPTypesHTTP1", package: "swift-nio-extras")
 let arguments = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
 let unixSignals = Target.Dependency.product(
   name: "UnixSignals", package: "swift-service-lifecycle")
@@ -68,10 +63,8 @@ let package = Package(
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
     .package(url: "https://github.com/apple/swift-collections", from: "1.6.0"),
     .package(url: "https://github.com/apple/swift-crypto", from: "4.5.2"),
-    .package(url: "https://github.com/apple/swift-http-types", from: "1.8.0"),
     .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
     .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
-    .package(url: "https://github.com/apple/swift-nio-extras", from: "1.35.2"),
     .package(url: "https://github.com/apple/swift-nio-ssl", from: "2.37.6"),
     .package(
       url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.1", traits: []),
@@ -100,8 +93,7 @@ let package = Package(
     module(
       "Transport",
       [
-        "Host", hummingbird, hummingbirdCore, httpClient, httpTypes, log, nioCore, nioPosix,
-        nioHTTP1, nioHTTPTypes, nioHTTPTypesHTTP1, nioSSL, nioWebSocket, lifecycle,
+        "Host", hummingbirdCore, log, nioCore, nioPosix, nioHTTP1, nioSSL, nioWebSocket, lifecycle,
       ]),
 
     // node: containers, networks and images of one machine
@@ -125,8 +117,7 @@ let package = Package(
     module(
       "DockerAPI",
       [
-        "OCI", "DockerModel", "Host", "Transport", hummingbird, httpTypes, log, nioCore,
-        nioWebSocket,
+        "DockerModel", "Host", "Transport", log, nioCore, nioHTTP1,
       ]),
     .executableTarget(
       name: "martlet",
@@ -142,12 +133,16 @@ let package = Package(
     tests("Host", [nioCore, nioPosix]),
     tests("DaemonConfiguration", [log]),
     tests("StateStore", ["StateStoreTesting", "StateStoreSQLite"]),
-    tests("Transport", ["Host", httpClient, httpTypes, hummingbird, log, nioCore, nioPosix]),
+    tests(
+      "Transport",
+      ["Host", httpClient, lifecycle, log, nioCore, nioHTTP1, nioPosix, nioSSL]),
     tests("ImageStore", ["OCI", "Host", "StateStore", crypto, log, nioCore, nioPosix]),
     tests("ContainerRuntime", ["Host", log, nioCore]),
     tests("NodeNetwork", ["Host", "StateStore", log, nioCore, nioPosix]),
     tests("Engine", ["ContainerRuntime", "DockerModel", "StateStore", log, nioCore]),
-    tests("DockerAPI", ["DockerModel", "Transport", hummingbird, httpTypes, log, nioCore]),
+    tests(
+      "DockerAPI",
+      ["DockerModel", "Transport", log, nioCore, nioHTTP1, nioPosix]),
   ]),
   swiftLanguageModes: [.v6]
 )
