@@ -53,21 +53,25 @@ package final class Engine: Sendable {
   /// Handles the ends of containers and commands until the task is cancelled. Run it before anything
   /// starts a container.
   package func run() async {
+    let supervisor = supervisor
+    let execs = execs
+    let runtime = context.runtime
     await withDiscardingTaskGroup { group in
-      let supervisor = supervisor
-      let execs = execs
-      let runtime = context.runtime
-      group.addTask {
-        await withDiscardingTaskGroup { exits in
-          for await exit in runtime.exits {
-            exits.addTask { await supervisor.handle(exit) }
+      group.addTask { await self.sweepLatecomers() }
+      await withDiscardingTaskGroup { reports in
+        reports.addTask {
+          await withDiscardingTaskGroup { exits in
+            for await exit in runtime.exits {
+              exits.addTask { await supervisor.handle(exit) }
+            }
           }
         }
+        reports.addTask {
+          for await exit in runtime.execExits { execs.finish(exit) }
+        }
       }
-      group.addTask {
-        for await exit in runtime.execExits { execs.finish(exit) }
-      }
-      group.addTask { await self.sweepLatecomers() }
+      // The runtime reports no more: the daemon ends, and nobody need look for latecomers.
+      group.cancelAll()
     }
   }
 }
