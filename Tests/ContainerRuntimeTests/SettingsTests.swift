@@ -14,12 +14,12 @@ import Testing
         $0.hostname = "box"
         $0.user = "user"
         $0.additionalGroups = ["3000"]
-        $0.workingDirectory = "/work/here"
+        $0.workingDirectory = "/srv/here"
         $0.environment = ["A=x", "A=y"]
         $0.oomScoreAdjustment = 500
       }
       #expect(
-        text == "box\n1000\n1000\n1000 2000 3000\n/work/here\ny /home/user box\n500\n")
+        text == "box\n1000\n1000\n1000 2000 3000\n/srv/here\ny /home/user box\n500\n")
       #expect(
         try await fixture.output(of: "cat /proc/sys/kernel/domainname") { $0.domainname = "dom" }
           == "dom\n")
