@@ -25,8 +25,9 @@ extension ContainerService {
     warnings += discardUnsupported(&host)
 
     if case .container(let reference) = mode {
-      // Who shares a network shares its name, too.
-      config.hostname = try context.containers.find(reference).record.config.hostname
+      // Who shares a network shares its name, too. One that is not there is refused at the start:
+      // clients take a 404 of this request for a missing image.
+      config.hostname = (try? context.containers.find(reference).record.config.hostname) ?? ""
     }
     if config.hostname.isEmpty {
       config.hostname =
