@@ -276,7 +276,7 @@ def test_attach_streams_output(engine, name):
                   "while [ ! -e /go ]; do sleep 0.05; done; echo out; echo err >&2; exit 4")
     process = engine.popen("attach", name)
     time.sleep(0.3)  # attach has no sign of having begun
-    engine.docker("exec", name, "touch", "/go")
+    engine.let_go(name)
     output, error = process.communicate(timeout=15)
     assert (output, error, process.returncode) == (b"out\n", b"err\n", 4)
 

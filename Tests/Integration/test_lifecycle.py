@@ -169,7 +169,7 @@ def test_wait(engine, name, condition):
     thread.start()
     time.sleep(0.2)  # gives a wait that wrongly returns at once the chance to do so
     assert not answers
-    engine.docker("exec", name, "touch", "/go")
+    engine.let_go(name)
     thread.join(10)
     assert answers[0].status == 200 and answers[0].json()["StatusCode"] == 5
 
@@ -181,7 +181,7 @@ def test_wait_for_removal(engine, name):
     thread = threading.Thread(target=lambda: answers.append(
         engine.request("POST", f"/containers/{name}/wait?condition=removed")))
     thread.start()
-    engine.docker("exec", name, "touch", "/go")
+    engine.let_go(name)
     thread.join(10)
     assert answers[0].json()["StatusCode"] == 6
     assert engine.request("GET", f"/containers/{name}/json").status == 404

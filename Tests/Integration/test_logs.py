@@ -105,7 +105,7 @@ def test_follow_sees_lines_as_they_come(engine, name):
                   "echo first; while [ ! -e /go ]; do sleep 0.05; done; echo second")
     follower = engine.popen("logs", "-f", name)
     assert follower.stdout.readline() == b"first\n"
-    engine.docker("exec", name, "touch", "/go")
+    engine.let_go(name)
     assert follower.stdout.readline() == b"second\n"
     assert follower.wait(10) == 0
 
@@ -116,7 +116,7 @@ def test_follow_with_tail(engine, name):
     eventually(lambda: "3" in engine.out("logs", name))
     follower = engine.popen("logs", "-f", "--tail", "1", name)
     assert follower.stdout.readline() == b"3\n"
-    engine.docker("exec", name, "touch", "/go")
+    engine.let_go(name)
     assert follower.stdout.read() == b"4\n"
 
 
@@ -265,7 +265,7 @@ def test_followers_side_by_side(engine, name):
     threads = [threading.Thread(target=read, args=(n,)) for n in range(4)]
     for thread in threads:
         thread.start()
-    engine.docker("exec", name, "touch", "/go")
+    engine.let_go(name)
     for thread in threads:
         thread.join(30)
     for output in outputs:
