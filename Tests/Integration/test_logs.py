@@ -196,10 +196,12 @@ def test_rotation(engine, name):
 
 
 def test_rotation_to_one_file(engine, name):
-    run_to_end(engine, name, counting(20), "--log-opt", "max-size=100k", "--log-opt", "max-file=1")
+    # With one file a turn-over leaves nothing of what was before it: the last line comes after it.
+    run_to_end(engine, name, counting(20) + "; sleep 1; echo 20001",
+               "--log-opt", "max-size=100k", "--log-opt", "max-file=1")
     assert sum(rotated_files(engine, name).values()) < 300_000
     numbers = [int(line) for line in engine.out("logs", name).split()]
-    assert numbers[-1] == 20000 and len(numbers) < 12000
+    assert numbers[-1] == 20001 and len(numbers) < 12000
 
 
 @pytest.mark.newer_than_peer
