@@ -28,7 +28,7 @@ test:
 	$(MAKE) unit integration
 
 unit:
-	$(SWIFT) test -c release --skip-build
+	scripts/test-unit
 
 integration:
 	scripts/test-python
