@@ -203,7 +203,8 @@ extension ImageStore {
     ) { report in
       let fetch = LayerFetch(
         session: session, blobs: blobs, unpacker: self.unpacker, slots: self.downloads,
-        maximumAttempts: settings.maximumDownloadAttempts, descriptor: descriptor,
+        maximumAttempts: settings.maximumDownloadAttempts,
+        localRegistriesPath: settings.localRegistriesPath, descriptor: descriptor,
         diffID: diffID, progress: report)
       let existing = self.catalog.state.layers[diffID]
       let outcome = try await fetch.run(needsLayer: existing == nil)

@@ -17,6 +17,9 @@ package struct ImageStoreConfiguration: Sendable {
   package var insecureRegistries: [String] = []
   /// Folders with one folder `HOST[:PORT]` per registry of `*.crt`, `*.cert` and `*.key` files.
   package var certificateDirectories = ["/etc/martlet/certs.d", "/etc/docker/certs.d"]
+  /// Where registries on this machine announce themselves, so that their blobs are linked instead of
+  /// downloaded.
+  package var localRegistriesPath = "/run/martlet/registries"
   /// The platform that images are chosen for when a caller names none.
   package var platform = Platform.host
   package var limits = UnpackingLimits()

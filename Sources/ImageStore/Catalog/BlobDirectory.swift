@@ -89,9 +89,15 @@ struct BlobDirectory: Sendable {
     unlink(path(digest))
   }
 
-  /// Puts a blob that nothing needs back among the partial ones, for the next try.
+  /// Puts a blob that nothing needs back among the partial ones, for the next try. A file that a
+  /// registry shares is let go instead: what is partial may be written to.
   func setBack(_ digest: Digest) {
-    rename(path(digest), partialPath(digest))
+    var information = stat()
+    if lstat(path(digest), &information) == 0, information.st_nlink > 1 {
+      unlink(path(digest))
+    } else {
+      rename(path(digest), partialPath(digest))
+    }
   }
 
   /// All blobs with their sizes.

@@ -18,6 +18,7 @@ struct LayerFetch: Sendable {
   let unpacker: LayerUnpacker
   let slots: AsyncSemaphore
   let maximumAttempts: Int
+  let localRegistriesPath: String
   let descriptor: ContentDescriptor
   let diffID: Digest
   let progress: ProgressHandler
@@ -27,7 +28,8 @@ struct LayerFetch: Sendable {
   /// - Parameter needsLayer: whether the layer must be unpacked, not only its blob be here.
   func run(needsLayer: Bool) async throws -> Outcome {
     let (blobs, digest) = (self.blobs, descriptor.digest)
-    let isHere = try await BlockingPool.shared.run { blobs.contains(digest) }
+    var isHere = try await BlockingPool.shared.run { blobs.contains(digest) }
+    if !isHere { isHere = try await linkFromThisMachine() }
     if isHere {
       guard needsLayer else { return Outcome() }
       let file = try await BlockingPool.shared.run { try blobs.open(digest) }
@@ -74,6 +76,31 @@ struct LayerFetch: Sendable {
     } onCancel: {
       growth.finish(CancellationError())
     }
+  }
+
+  /// Takes the blob over from a registry on this machine without copying it; false when it must be
+  /// downloaded.
+  private func linkFromThisMachine() async throws -> Bool {
+    let (host, folder) = (session.endpoint.host, localRegistriesPath)
+    let registry = try await BlockingPool.shared.run {
+      LocalRegistry(host: host, announcedIn: folder)
+    }
+    guard let registry else { return false }
+    let response = try await session.send(
+      .HEAD, "blobs/\(descriptor.digest)", headers: [LocalRegistry.offerHeader: "1"])
+    guard response.status == .ok, let path = response.headers.first(name: LocalRegistry.pathHeader)
+    else { return false }
+    let (blobs, descriptor) = (self.blobs, descriptor)
+    let isLinked = try await BlockingPool.shared.run {
+      let incoming = blobs.incomingPath()
+      guard
+        try registry.link(path, as: descriptor.digest, size: descriptor.size, to: incoming)
+      else { return false }
+      try blobs.adopt(incoming, as: descriptor.digest)
+      return true
+    }
+    if isLinked { progress(TransferProgress(id: id, status: "Download complete")) }
+    return isLinked
   }
 
   private func collect(
@@ -243,14 +270,15 @@ struct LayerFetch: Sendable {
 
   init(
     session: RegistrySession, blobs: BlobDirectory, unpacker: LayerUnpacker,
-    slots: AsyncSemaphore, maximumAttempts: Int, descriptor: ContentDescriptor, diffID: Digest,
-    progress: @escaping ProgressHandler
+    slots: AsyncSemaphore, maximumAttempts: Int, localRegistriesPath: String,
+    descriptor: ContentDescriptor, diffID: Digest, progress: @escaping ProgressHandler
   ) {
     self.session = session
     self.blobs = blobs
     self.unpacker = unpacker
     self.slots = slots
     self.maximumAttempts = maximumAttempts
+    self.localRegistriesPath = localRegistriesPath
     self.descriptor = descriptor
     self.diffID = diffID
     self.progress = progress
