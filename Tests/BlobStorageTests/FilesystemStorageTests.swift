@@ -1,0 +1,97 @@
+import BlobStorage
+import Glibc
+import Host
+import NIOCore
+import OCI
+import Testing
+
+@Suite struct FilesystemStorageTests {
+  private func withStorage(
+    at folder: String = "/tmp/martlet-storage-\(Identifier.hexadecimal(bytes: 8))",
+    _ body: (FilesystemStorage) async throws -> Void
+  ) async throws {
+    let storage = try await BlockingPool.shared.run { try FilesystemStorage(root: folder) }
+    do {
+      try await body(storage)
+    } catch {
+      try await BlockingPool.shared.run { try TreeRemoval.remove(folder) }
+      throw error
+    }
+    try await BlockingPool.shared.run { try TreeRemoval.remove(folder) }
+  }
+
+  @Test func conformance() async throws {
+    try await withStorage { try await StorageConformance(storage: $0).runAll() }
+  }
+
+  @Test func aFileLiesWhereItsPathSays() async throws {
+    try await withStorage { storage in
+      let key = try await storage.store(ByteBuffer(string: "here"))
+      let path = try #require(storage.localPath(of: key))
+      #expect(path.hasPrefix(storage.root + "/blobs/\(key.description.prefix(2))/"))
+      #expect(try Paths.readText(path) == "here")
+    }
+  }
+
+  @Test func everythingIsThereForTheNextProcess() async throws {
+    try await withStorage { storage in
+      let key = try await storage.store(ByteBuffer(string: "kept"))
+      let upload = try await storage.beginUpload(.random())
+      try await upload.append(ByteBuffer(string: "half"))
+      try await upload.suspend()
+      let next = try FilesystemStorage(root: storage.root)
+      #expect(try await next.size(of: key) == 4)
+      #expect(try await next.uploads().map(\.id) == [upload.id])
+      let resumed = try await next.resumeUpload(upload.id)
+      let stored = try await resumed.commit(Digest.sha256(of: Array("half".utf8)))
+      #expect(try await next.size(of: stored.key) == 4)
+    }
+  }
+
+  @Test func aFolderThatCannotBeUsedIsTold() {
+    do {
+      _ = try FilesystemStorage(root: "/dev/null/x")
+      Issue.record("nothing was thrown")
+    } catch {
+      #expect((error as? BlobStorageError)?.code == .badConfiguration)
+    }
+  }
+
+  @Test(.enabled(if: geteuid() == 0, "mounting takes root"))
+  func aFullDiskIsToldAndGivesTheSpaceBack() async throws {
+    let folder = "/tmp/martlet-full-\(Identifier.hexadecimal(bytes: 8))"
+    try Paths.makeDirectories(folder)
+    try checked("mount", folder, mount("tmpfs", folder, "tmpfs", 0, "size=8m"))
+    defer {
+      umount2(folder, Int32(MNT_DETACH))
+      rmdir(folder)
+    }
+    let storage = try FilesystemStorage(root: folder + "/data")
+    let upload = try await storage.beginUpload(.random())
+    do {
+      for _ in 0..<20 {
+        try await upload.append(ByteBuffer(repeating: 7, count: 1 << 20))
+      }
+      _ = try await upload.commit(Digest.sha256(of: [UInt8](repeating: 7, count: 20 << 20)))
+      Issue.record("nothing was thrown")
+    } catch let error as BlobStorageError {
+      #expect(error.code == .storageFull, "\(error)")
+    }
+    try await upload.cancel()
+    let small = [UInt8](repeating: 1, count: 1 << 20)
+    let stored = try await StorageConformance(storage: storage).upload(small)
+    #expect(try await storage.size(of: stored.key) == 1 << 20)
+  }
+
+  @Test func keysAndIDsAreOnlyWhatWeMake() {
+    for text in [
+      "", "a", String(repeating: "A", count: 32), "../" + String(repeating: "a", count: 29),
+      String(repeating: "a", count: 33), String(repeating: "é", count: 16),
+    ] {
+      #expect(StorageKey(text) == nil)
+      #expect(UploadID(text) == nil)
+    }
+    let key = StorageKey.random()
+    #expect(StorageKey(key.description) == key && key != StorageKey.random())
+  }
+}
