@@ -1,0 +1,255 @@
+import BlobStorage
+import Identity
+import NIOCore
+import OCI
+import StateStore
+
+extension RegistryService {
+  /// Removes what nothing refers to any more, while pushes go on.
+  ///
+  /// Nothing younger than the grace is removed, and each removal is a transaction that finds out
+  /// whether something came to refer to the thing since it was looked at. `progress` hears what is
+  /// being done. Stops early when cancelled, without harm.
+  package func collectGarbage(
+    _ options: GarbageOptions = GarbageOptions(),
+    progress: @Sendable (String) async -> Void = { _ in }
+  ) async throws -> GarbageReport {
+    try await requireWritable()
+    let grace = options.grace ?? settings.grace
+    var collection = GarbageCollection(
+      service: self, options: options, bound: clock().milliseconds - grace.milliseconds)
+    if !options.dryRun { collection.report.uploadsRemoved = try await purgeUploads() }
+    try await collection.collectRepositories(progress)
+    await progress("looking for blobs without a repository")
+    try await collection.collectUses()
+    try await collection.collectBlobs()
+    await progress("looking for files without a record")
+    try await collection.collectOrphans()
+    return collection.report
+  }
+}
+
+/// One collection of garbage.
+struct GarbageCollection {
+  /// How many things one transaction removes.
+  private static let batch = 30
+
+  let service: RegistryService
+  let options: GarbageOptions
+  /// Content used at this time or later stays, milliseconds since 1970.
+  let bound: Int64
+  var report = GarbageReport()
+  private var living: Set<String> = []
+
+  init(service: RegistryService, options: GarbageOptions, bound: Int64) {
+    self.service = service
+    self.options = options
+    self.bound = bound
+  }
+
+  mutating func collectRepositories(_ progress: @Sendable (String) async -> Void) async throws {
+    var repositories: [Repository] = []
+    try await service.scan(Keys.repositories) { item in
+      guard let text = item.key.suffix(after: Keys.repositories) else { return }
+      repositories.append(
+        try RepositoryRecord(item).repository(
+          RepositoryName(text), revision: item.modifyRevision))
+    }
+    living = Set(repositories.map(\.id))
+    for repository in repositories {
+      try Task.checkCancellation()
+      await progress("looking at \(repository.name)")
+      if options.removesUntaggedManifests { try await collectManifests(repository) }
+      try await collectLinks(repository)
+      report.repositories += 1
+    }
+  }
+
+  /// The revision of the last push of a manifest, read before looking at manifests: a removal that
+  /// finds another one must not happen.
+  private func additions(_ repository: Repository) async throws -> Compare? {
+    let key = Keys.addition(repository.id)
+    guard let item = try await service.read(RangeRequest(.key(key))).items.first else { return nil }
+    return .modifyRevision(of: key, is: item.modifyRevision)
+  }
+
+  private typealias Manifests = [Digest: (record: ManifestRecord, revision: Revision)]
+
+  private func manifests(_ repository: Repository) async throws -> Manifests {
+    var manifests: Manifests = [:]
+    let prefix = Keys.manifests.appending(repository.id + "/")
+    try await service.scan(prefix) { item in
+      guard let digest = item.key.suffix(after: prefix).flatMap({ Digest($0) }) else { return }
+      manifests[digest] = (try ManifestRecord(item), item.modifyRevision)
+    }
+    return manifests
+  }
+
+  /// What a manifest cannot do without: from its record, or from itself when there is much.
+  private func references(
+    _ repository: Repository, _ digest: Digest, _ record: ManifestRecord
+  ) async throws -> (blobs: [Digest], children: [Digest]) {
+    if let blobs = record.blobs, let children = record.children { return (blobs, children) }
+    let manifest = try await service.resolveManifest(repository, .digest(digest))
+    let parsed = try ParsedManifest(
+      manifest.bytes, declared: manifest.mediaType,
+      maximumBytes: service.settings.maximumManifestBytes)
+    return (parsed.requiredBlobs, parsed.requiredManifests)
+  }
+
+  private mutating func collectManifests(_ repository: Repository) async throws {
+    guard let unchanged = try await additions(repository) else { return }
+    let manifests = try await manifests(repository)
+    var reachable: Set<Digest> = []
+    let prefix = Keys.tags.appending(repository.id + "/")
+    try await service.scan(prefix) { item in reachable.insert(try StoredTag(item).digest) }
+    var pending = Array(reachable)
+    // What was pushed lately may get its tag soon, and needs its children then.
+    for (digest, manifest) in manifests
+    where manifest.record.touched >= bound && reachable.insert(digest).inserted {
+      pending.append(digest)
+    }
+    var referrers: [Digest: [Digest]] = [:]
+    for (digest, manifest) in manifests {
+      if let subject = manifest.record.subject { referrers[subject, default: []].append(digest) }
+    }
+    while let digest = pending.popLast() {
+      guard let manifest = manifests[digest] else { continue }
+      let children = try await references(repository, digest, manifest.record).children
+      for next in children + (referrers[digest] ?? []) where reachable.insert(next).inserted {
+        pending.append(next)
+      }
+    }
+    for (digest, manifest) in manifests where !reachable.contains(digest) {
+      report.manifestsRemoved += 1
+      guard !options.dryRun else { continue }
+      var event = service.event(.delete, .manifest, repository, by: .system)
+      event.digest = digest
+      let removed = try await service.commit(
+        when: [
+          unchanged,
+          .modifyRevision(of: Keys.manifest(repository.id, digest), is: manifest.revision),
+        ],
+        do: service.manifestRemoval(repository, digest, manifest.record) + [
+          try service.operation(event)
+        ])
+      if !removed { report.manifestsRemoved -= 1 }
+    }
+  }
+
+  private mutating func collectLinks(_ repository: Repository) async throws {
+    guard let unchanged = try await additions(repository) else { return }
+    var needed: Set<Digest> = []
+    for (digest, manifest) in try await manifests(repository) {
+      do {
+        needed.formUnion(try await references(repository, digest, manifest.record).blobs)
+      } catch let error as RegistryError where error.code == .manifestUnknown {
+        continue
+      }
+    }
+    var garbage: [(digest: Digest, revision: Revision)] = []
+    let prefix = Keys.links.appending(repository.id + "/")
+    let bound = bound
+    try await service.scan(prefix) { item in
+      guard let digest = item.key.suffix(after: prefix).flatMap({ Digest($0) }),
+        !needed.contains(digest), try LinkRecord(item).used < bound
+      else { return }
+      garbage.append((digest, item.modifyRevision))
+    }
+    if options.dryRun {
+      report.linksRemoved += garbage.count
+      return
+    }
+    for start in stride(from: 0, to: garbage.count, by: Self.batch) {
+      let part = garbage[start..<min(start + Self.batch, garbage.count)]
+      let compares = part.map {
+        Compare.modifyRevision(of: Keys.link(repository.id, $0.digest), is: $0.revision)
+      }
+      let removals = part.flatMap {
+        [
+          Operation.delete(Keys.link(repository.id, $0.digest)),
+          Operation.delete(Keys.blobUse(repository.id, $0.digest)),
+        ]
+      }
+      let removed = try await service.commit(
+        when: compares + [unchanged],
+        do: removals + [.put(Keys.removal(repository.id), [])])
+      // Somebody pushes to this repository now; the next collection looks again.
+      guard removed else { return }
+      report.linksRemoved += part.count
+    }
+  }
+
+  /// Removes what repositories that are gone said they have.
+  mutating func collectUses() async throws {
+    guard !options.dryRun else { return }
+    var stale: [(use: Key, record: Key)] = []
+    let living = living
+    try await service.scan(Keys.uses, keysOnly: true) { item in
+      let parts = item.key.suffix(after: Keys.uses)?.split(separator: "/") ?? []
+      guard parts.count == 3, let digest = Digest(String(parts[0])),
+        !living.contains(String(parts[1]))
+      else { return }
+      let id = String(parts[1])
+      let record = parts[2] == "m" ? Keys.manifest(id, digest) : Keys.link(id, digest)
+      stale.append((item.key, record))
+    }
+    for start in stride(from: 0, to: stale.count, by: Self.batch) {
+      // A repository that was made after the living ones were read has its records.
+      let steps = stale[start..<min(start + Self.batch, stale.count)].map {
+        Operation.transaction(
+          Transaction(when: [.missing($0.record)], do: [.delete($0.use)]))
+      }
+      _ = try await service.commit(when: [], do: steps)
+    }
+  }
+
+  mutating func collectBlobs() async throws {
+    var old: [(digest: Digest, record: BlobRecord, revision: Revision)] = []
+    let bound = bound
+    try await service.scan(Keys.blobs) { item in
+      guard let digest = item.key.suffix(after: Keys.blobs).flatMap({ Digest($0) }) else { return }
+      let record = try BlobRecord(item)
+      if record.used < bound { old.append((digest, record, item.modifyRevision)) }
+    }
+    for (digest, record, revision) in old {
+      try Task.checkCancellation()
+      let uses = KeyRange.prefix(Keys.uses.appending("\(digest)/"))
+      guard
+        try await service.read(RangeRequest(uses, limit: 1, keysOnly: true)).items.isEmpty
+      else { continue }
+      if !options.dryRun {
+        let key = Keys.blob(digest)
+        let removed = try await service.commit(
+          when: [
+            .modifyRevision(of: key, is: revision), Compare(uses, .equal, .createRevision(0)),
+          ], do: [.delete(key)])
+        guard removed else { continue }
+        await service.discard(record.key)
+      }
+      report.blobsRemoved += 1
+      report.bytesFreed += record.size
+    }
+  }
+
+  /// Removes files that a crash left without a record.
+  mutating func collectOrphans() async throws {
+    var old: [StorageKey: Int64] = [:]
+    do {
+      for try await file in service.storage.keys() where file.storedAt < bound {
+        old[file.key] = file.size
+      }
+    } catch let error as BlobStorageError {
+      throw RegistryService.translated(error)
+    }
+    guard !old.isEmpty else { return }
+    // Read after the files: a file older than the grace whose record is not there has none coming.
+    try await service.scan(Keys.blobs) { item in old[try BlobRecord(item).key] = nil }
+    for (key, size) in old {
+      try Task.checkCancellation()
+      if !options.dryRun { await service.discard(key) }
+      report.orphansRemoved += 1
+      report.bytesFreed += size
+    }
+  }
+}
