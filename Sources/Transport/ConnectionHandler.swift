@@ -1,3 +1,4 @@
+import Host
 import NIOCore
 import NIOHTTP1
 import NIOWebSocket
@@ -174,6 +175,8 @@ final class ConnectionHandler: ChannelDuplexHandler {
       context.write(Self.wrapOutboundOut(.head(head)), promise: nil)
     case (.head(let head), .http): writeHead(context: context, head)
     case (.body(let bytes), .http): writeBody(context: context, bytes)
+    case (.file(let file, let offset, let length), .http):
+      writeFile(context: context, file, offset, length)
     case (.end, .http): writeEnd(context: context)
     case (.upgrade(let head, let kind), .http): upgrade(context: context, head, to: kind)
     case (.raw(let bytes), .upgraded):
@@ -212,6 +215,20 @@ final class ConnectionHandler: ChannelDuplexHandler {
   private func writeBody(context: ChannelHandlerContext, _ bytes: ByteBuffer) {
     guard pending.first?.isHead == false else { return }
     context.write(Self.wrapOutboundOut(.body(.byteBuffer(bytes))), promise: nil)
+  }
+
+  private func writeFile(
+    context: ChannelHandlerContext, _ file: Descriptor, _ offset: Int64, _ length: Int64
+  ) {
+    guard pending.first?.isHead == false, length > 0 else { return file.close() }
+    let handle = NIOFileHandle(_deprecatedTakingOwnershipOfDescriptor: file.release())
+    let region = FileRegion(
+      fileHandle: handle, readerIndex: Int(offset), endIndex: Int(offset + length))
+    let sent = context.eventLoop.makePromise(of: Void.self)
+    sent.futureResult.assumeIsolated().whenComplete { _ in
+      try? handle.close()  // it was only read
+    }
+    context.write(Self.wrapOutboundOut(.body(.fileRegion(region))), promise: sent)
   }
 
   private func writeEnd(context: ChannelHandlerContext) {

@@ -1,3 +1,4 @@
+import Host
 import NIOCore
 import NIOHTTP1
 
@@ -18,6 +19,8 @@ enum ConnectionOutput: Sendable {
   case informational(HTTPResponseHead)
   case head(HTTPResponseHead)
   case body(ByteBuffer)
+  /// A part of an open file, sent by the kernel.
+  case file(Descriptor, offset: Int64, length: Int64)
   case end
   /// The answer's head, after which the connection speaks another protocol.
   case upgrade(HTTPResponseHead, UpgradeProtocol)

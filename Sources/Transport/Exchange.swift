@@ -1,3 +1,4 @@
+package import Host
 package import Logging
 package import NIOCore
 package import NIOHTTP1
@@ -25,23 +26,28 @@ package final class Exchange: Sendable {
   private let input: InputReader
   private let output: ConnectionWriter
   private let channel: any Channel
+  /// Whether what is sent must pass through us to be encrypted.
+  private let isEncrypted: Bool
   private let limits: HTTPServerLimits
   private let state = Mutex(State())
 
   init(
     request: HTTPRequestHead, input: InputReader,
     output: ConnectionWriter, channel: any Channel,
-    peer: ConnectionPeer, limits: HTTPServerLimits, logger: Logger
+    peer: ConnectionPeer, isEncrypted: Bool, limits: HTTPServerLimits, logger: Logger
   ) {
     self.request = request
     self.input = input
     self.output = output
     self.channel = channel
     self.peer = peer
+    self.isEncrypted = isEncrypted
     self.limits = limits
     self.logger = logger
     id = RequestID(request.headers)
-    body = RequestBody(request: request, input: input, output: output)
+    body = RequestBody(
+      request: request, input: input, output: output, channel: channel,
+      idleTimeout: limits.bodyIdleTimeout)
   }
 
   /// The status answered with, once there is one.
@@ -81,6 +87,30 @@ package final class Exchange: Sendable {
     }
     let head = HTTPResponseHead(version: .http1_1, status: status, headers: headers)
     try await output.writeUncancelled(.complete(head, body))
+  }
+
+  /// Sends a whole answer whose body is a part of an open file, which is closed by it. The kernel
+  /// sends the bytes by itself where they need no encryption.
+  package func respondFile(
+    _ status: HTTPResponseStatus, headers: HTTPHeaders, file: Descriptor, offset: Int64,
+    length: Int64
+  ) async throws {
+    var headers = headers
+    headers.replaceOrAdd(name: "Content-Length", value: String(length))
+    try await begin(status, headers: headers)
+    if isEncrypted {
+      var position = offset
+      let end = offset + length
+      while position < end {
+        let count = Int(min(256 * 1024, end - position))
+        let bytes = try await FilePiece.read(file, at: position, count: count)
+        position += Int64(bytes.readableBytes)
+        try await write(bytes)
+      }
+    } else {
+      try await output.write(.file(file, offset: offset, length: length))
+    }
+    try await finish()
   }
 
   /// Sends the head of an answer whose body follows through ``write(_:)`` and ``finish()``.

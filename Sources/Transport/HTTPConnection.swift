@@ -82,7 +82,7 @@ struct HTTPConnection: ServerChildChannel {
       while let head = try await input.nextHead() {
         let exchange = Exchange(
           request: head, input: input, output: output, channel: channel, peer: peer,
-          limits: limits, logger: logger)
+          isEncrypted: tls != nil, limits: limits, logger: logger)
         await answer(exchange)
         guard try await exchange.conclude(), !Task.isCancelled else { break }
       }

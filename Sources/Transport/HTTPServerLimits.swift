@@ -13,6 +13,8 @@ package struct HTTPServerLimits: Sendable {
   package var lingerTimeout = Duration.seconds(2)
   /// For a body that is read as a whole.
   package var bodyTimeout = Duration.seconds(60)
+  /// Between two pieces of a body that is read as it comes.
+  package var bodyIdleTimeout = Duration.seconds(3600)
   /// Unread body that is skipped so that the connection can be used again.
   package var skippedBodySize = 256 * 1024
   /// Connections at once on one listener; further ones wait in the kernel's queue.

@@ -20,16 +20,20 @@ package struct RequestBody: AsyncSequence, Sendable {
 
   private let input: InputReader
   private let output: ConnectionWriter
+  private let channel: any Channel
+  private let idleTimeout: Duration
   private let progress: Progress
   /// The body's length where the client said it, 0 when there is none; nil when it comes in chunks.
   package let declaredLength: Int?
 
   init(
-    request: HTTPRequestHead, input: InputReader,
-    output: ConnectionWriter
+    request: HTTPRequestHead, input: InputReader, output: ConnectionWriter, channel: any Channel,
+    idleTimeout: Duration
   ) {
     self.input = input
     self.output = output
+    self.channel = channel
+    self.idleTimeout = idleTimeout
     let chunked = request.headers.contains(name: "transfer-encoding")
     declaredLength =
       chunked ? nil : request.headers.first(name: "content-length").map { Int($0) ?? .max } ?? 0
@@ -66,6 +70,12 @@ package struct RequestBody: AsyncSequence, Sendable {
 
   /// A body that cannot be parsed, or ends before its end, is the client's fault.
   private func nextPart() async throws -> ConnectionInput? {
+    // closing the connection is what ends a read that waits for a client that says nothing
+    let channel = channel
+    let timer = channel.eventLoop.scheduleTask(in: TimeAmount(idleTimeout)) {
+      channel.close(promise: nil)
+    }
+    defer { timer.cancel() }
     do {
       return try await input.next()
     } catch let error as HTTPParserError {
