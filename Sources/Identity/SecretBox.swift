@@ -1,5 +1,7 @@
 import Crypto
 import FoundationEssentials
+import Glibc
+import Host
 
 /// Keeps small secrets at rest: mirror credentials, webhook secrets, signing keys. AES-256-GCM with a
 /// random 96-bit nonce for each (NIST SP 800-38D, section 8.2.2).
@@ -48,5 +50,45 @@ package struct SecretBox: Sendable {
   private static func damaged(_ cause: (any Error)?) -> IdentityError {
     IdentityError(
       .damaged, "a sealed secret cannot be opened with this key", cause: cause)
+  }
+}
+
+extension SecretBox {
+  /// A box whose key lies in a file of 64 hexadecimal digits, which is made, readable for its owner
+  /// only, when it is missing.
+  /// - Throws: `IdentityError` with `invalidRequest` when others may read the file or it holds
+  ///   something else, `unavailable` when it cannot be read or made.
+  package static func load(keyFile path: String) async throws -> SecretBox {
+    do {
+      return try await BlockingPool.shared.run { try loadBlocking(path) }
+    } catch let error as SystemError {
+      throw IdentityError(
+        .unavailable, "the key file cannot be read or made", metadata: ["path": path],
+        cause: error)
+    }
+  }
+
+  private static func loadBlocking(_ path: String) throws -> SecretBox {
+    if !Paths.exists(path) {
+      let text = Identifier.hexadecimal(bytes: keyLength) + "\n"
+      try DurableFile.publish(Array(text.utf8), to: path, mode: 0o600)
+    }
+    var status = stat()
+    try checked("stat", path, stat(path, &status))
+    guard status.st_mode & 0o077 == 0 else {
+      throw IdentityError(
+        .invalidRequest, "the key file must be readable for its owner only (mode 0600)",
+        metadata: ["path": path])
+    }
+    let text = try Paths.read(path, limit: 4_096)
+    let digits = text.filter { $0 != UInt8(ascii: "\n") && $0 != UInt8(ascii: "\r") }
+    let nibbles = digits.compactMap { Character(Unicode.Scalar($0)).hexDigitValue }
+    guard digits.count == keyLength * 2, nibbles.count == digits.count else {
+      throw IdentityError(
+        .invalidRequest, "the key file must hold 64 hexadecimal digits",
+        metadata: ["path": path])
+    }
+    return try SecretBox(
+      key: (0..<keyLength).map { UInt8(nibbles[2 * $0] << 4 | nibbles[2 * $0 + 1]) })
   }
 }
