@@ -24,8 +24,10 @@ final class ConnectionHandler: ChannelDuplexHandler {
 
   private enum Phase { case http, upgraded, lingering, closed }
 
+  private let handler: any HTTPHandler
   private let timer: HeadTimer
   private let limits: HTTPServerLimits
+  private let statistics: ServerStatistics
   private let encoder: HTTPResponseEncoder
   private let decoder: ByteToMessageHandler<HTTPRequestDecoder>
   private let gone: EventLoopPromise<Void>
@@ -36,15 +38,22 @@ final class ConnectionHandler: ChannelDuplexHandler {
   private var closesAfterAnswer = false
   private var codecIsRemoved = false
   private var sawEndOfInput = false
+  private var activity = ServerStatistics.Activity.closed
+  private var peer: ConnectionPeer?
+  /// The head of a request that may be answered at once, until its end has come.
+  private var heldHead: HTTPRequestHead?
 
   /// `gone` is completed when the client has left, or when nothing it still sends could matter.
   init(
-    timer: HeadTimer, limits: HTTPServerLimits, encoder: HTTPResponseEncoder,
+    handler: any HTTPHandler, timer: HeadTimer, limits: HTTPServerLimits,
+    statistics: ServerStatistics, encoder: HTTPResponseEncoder,
     decoder: ByteToMessageHandler<HTTPRequestDecoder>, gone: EventLoopPromise<Void>,
     backlog: OutputBacklog
   ) {
+    self.handler = handler
     self.timer = timer
     self.limits = limits
+    self.statistics = statistics
     self.encoder = encoder
     self.decoder = decoder
     self.gone = gone
@@ -59,8 +68,20 @@ final class ConnectionHandler: ChannelDuplexHandler {
 
   func handlerRemoved(context: ChannelHandlerContext) { signalGone() }
 
+  func channelActive(context: ChannelHandlerContext) {
+    statistics.countConnection()
+    note(.waiting)
+    context.fireChannelActive()
+  }
+
+  private func note(_ new: ServerStatistics.Activity) {
+    statistics.move(from: activity, to: new)
+    activity = new
+  }
+
   func channelInactive(context: ChannelHandlerContext) {
     phase = .closed
+    note(.closed)
     signalGone()
     context.fireChannelInactive()
   }
@@ -86,6 +107,8 @@ final class ConnectionHandler: ChannelDuplexHandler {
     switch part {
     case .head(let head):
       timer.stop()
+      statistics.countRequest()
+      note(.reading)
       let length = head.headers.first(name: "content-length").flatMap { Int($0) } ?? 0
       pending.append(
         Pending(
@@ -93,13 +116,40 @@ final class ConnectionHandler: ChannelDuplexHandler {
           wantsUpgrade: head.wantsUpgrade || head.method == .CONNECT,
           hasLongBody: head.headers.contains(name: "transfer-encoding")
             || length > limits.skippedBodySize))
-      context.fireChannelRead(Self.wrapInboundOut(.head(head)))
+      // what is behind other requests, or more than the client takes, waits its turn
+      if pending.count == 1, !closesAfterAnswer, context.channel.isWritable,
+        head.mayHaveReadyAnswer
+      {
+        heldHead = head
+      } else {
+        context.fireChannelRead(Self.wrapInboundOut(.head(head)))
+      }
     case .body(let bytes):
       context.fireChannelRead(Self.wrapInboundOut(.body(bytes)))
     case .end:
-      if !pending.isEmpty { pending[pending.index(before: pending.endIndex)].isComplete = true }
+      if !pending.isEmpty {
+        pending[pending.index(before: pending.endIndex)].isComplete = true
+        note(.writing)
+      }
+      if let head = heldHead {
+        heldHead = nil
+        if answerAtOnce(context: context, head) { return }
+        context.fireChannelRead(Self.wrapInboundOut(.head(head)))
+      }
       context.fireChannelRead(Self.wrapInboundOut(.end))
     }
+  }
+
+  /// Gives the answer that the handler has at hand, if it has one.
+  private func answerAtOnce(context: ChannelHandlerContext, _ request: HTTPRequestHead) -> Bool {
+    let peer = self.peer ?? ConnectionPeer(context.channel)
+    self.peer = peer
+    guard let answer = handler.readyAnswer(to: request, from: peer) else { return false }
+    let head = HTTPResponseHead(
+      version: .http1_1, status: answer.status, headers: answer.headers)
+    complete(context: context, head: head, body: answer.body)
+    context.flush()
+    return true
   }
 
   func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
@@ -148,6 +198,10 @@ final class ConnectionHandler: ChannelDuplexHandler {
     }
     if let last = pending.last {
       closesAfterAnswer = true
+      if let head = heldHead {
+        heldHead = nil
+        context.fireChannelRead(Self.wrapInboundOut(.head(head)))
+      }
       // the body can never be completed: whoever reads it must learn
       if !last.isComplete { context.fireErrorCaught(error) }
     } else {
@@ -237,6 +291,7 @@ final class ConnectionHandler: ChannelDuplexHandler {
     if closesAfterAnswer {
       linger(context: context)
     } else if pending.isEmpty {
+      note(.waiting)
       timer.waitForRequest()
     }
   }

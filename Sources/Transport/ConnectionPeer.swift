@@ -9,7 +9,17 @@ package struct ConnectionPeer: Sendable, CustomStringConvertible {
   /// Whether the client is on this machine, through a unix socket.
   package let isLocal: Bool
 
+  /// The client's IP address; nil through a unix socket.
+  package let address: String?
+
+  /// Whether the client is a process of this machine: through a unix socket or a loopback address.
+  package var isThisMachine: Bool {
+    guard let address else { return isLocal }
+    return address.hasPrefix("127.") || address == "::1" || address.hasPrefix("::ffff:127.")
+  }
+
   init(_ channel: any Channel) {
+    address = channel.remoteAddress?.ipAddress
     switch channel.remoteAddress {
     case .v4, .v6:
       isLocal = false

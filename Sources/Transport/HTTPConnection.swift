@@ -1,7 +1,7 @@
 import HummingbirdCore
 import Logging
 import NIOCore
-import NIOHTTP1
+package import NIOHTTP1
 import NIOSSL
 
 /// Answers requests. One handler serves every connection of a server.
@@ -11,6 +11,16 @@ package protocol HTTPHandler: Sendable {
   /// The task is cancelled when the client goes away. An error thrown before the answer has begun is
   /// answered with its status (`TransportError`) or 500; one thrown later breaks the answer off.
   func handle(_ exchange: Exchange) async throws
+
+  /// The answer to a GET or HEAD without a body when it can be told at once; nil sends the request
+  /// to ``handle(_:)``. Called on the event loop: it must neither wait nor compute for long.
+  func readyAnswer(to request: HTTPRequestHead, from peer: ConnectionPeer) -> ReadyAnswer?
+}
+
+extension HTTPHandler {
+  package func readyAnswer(
+    to request: HTTPRequestHead, from peer: ConnectionPeer
+  ) -> ReadyAnswer? { nil }
 }
 
 /// One accepted connection: sets up its pipeline and serves its requests, one after another.
@@ -25,6 +35,7 @@ struct HTTPConnection: ServerChildChannel {
   let handler: any HTTPHandler
   let tls: NIOSSLContext?
   let limits: HTTPServerLimits
+  let statistics: ServerStatistics
   /// Ours, not the quieter one that the server gives along.
   let logger: Logger
 
@@ -42,8 +53,8 @@ struct HTTPConnection: ServerChildChannel {
       let gone = channel.eventLoop.makePromise(of: Void.self)
       let backlog = OutputBacklog()
       let connection = ConnectionHandler(
-        timer: timer, limits: limits, encoder: encoder, decoder: decoder, gone: gone,
-        backlog: backlog)
+        handler: handler, timer: timer, limits: limits, statistics: statistics, encoder: encoder,
+        decoder: decoder, gone: gone, backlog: backlog)
       try pipeline.addHandlers([encoder, EndOfInputGate(connection), decoder, connection])
       let stream = try NIOAsyncChannel<ConnectionInput, ConnectionOutput>(
         wrappingChannelSynchronously: channel,

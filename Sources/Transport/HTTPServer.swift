@@ -33,6 +33,7 @@ package struct HTTPServer: Service {
   private let handler: any HTTPHandler
   private let listeners: [ListenerConfiguration]
   private let limits: HTTPServerLimits
+  private let statistics: ServerStatistics
   private let eventLoopGroup: any EventLoopGroup
   private let logger: Logger
   private let onListening: @Sendable ([ListenAddress]) async -> Void
@@ -42,12 +43,14 @@ package struct HTTPServer: Service {
   package init(
     handler: any HTTPHandler, listeners: [ListenerConfiguration],
     limits: HTTPServerLimits = HTTPServerLimits(),
+    statistics: ServerStatistics = ServerStatistics(),
     eventLoopGroup: any EventLoopGroup = MultiThreadedEventLoopGroup.singleton, logger: Logger,
     onListening: @escaping @Sendable ([ListenAddress]) async -> Void = { _ in }
   ) {
     self.handler = handler
     self.listeners = listeners
     self.limits = limits
+    self.statistics = statistics
     self.eventLoopGroup = eventLoopGroup
     self.logger = logger
     self.onListening = onListening
@@ -83,7 +86,8 @@ package struct HTTPServer: Service {
     onRunning: @escaping @Sendable (ListenAddress) async -> Void
   ) async throws {
     let tls = try await BlockingPool.shared.run { try listener.tls?.makeContext() }
-    let connection = HTTPConnection(handler: handler, tls: tls, limits: limits, logger: logger)
+    let connection = HTTPConnection(
+      handler: handler, tls: tls, limits: limits, statistics: statistics, logger: logger)
     switch listener.address {
     case .tcp(let host, let port):
       guard tls != nil || listener.allowsPlainTCP else {

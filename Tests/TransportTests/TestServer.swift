@@ -9,23 +9,36 @@ import Testing
 
 /// A handler made of a closure.
 struct ClosureHandler: HTTPHandler {
+  private let ready: @Sendable (HTTPRequestHead) -> ReadyAnswer?
   private let body: @Sendable (Exchange) async throws -> Void
 
-  init(_ body: @escaping @Sendable (Exchange) async throws -> Void) { self.body = body }
+  init(
+    ready: @escaping @Sendable (HTTPRequestHead) -> ReadyAnswer? = { _ in nil },
+    _ body: @escaping @Sendable (Exchange) async throws -> Void
+  ) {
+    self.ready = ready
+    self.body = body
+  }
 
   func handle(_ exchange: Exchange) async throws { try await body(exchange) }
+
+  func readyAnswer(to request: HTTPRequestHead, from _: ConnectionPeer) -> ReadyAnswer? {
+    ready(request)
+  }
 }
 
 /// Runs a server on a unix socket of its own for the length of `body`, which gets the socket's path.
 func withServer<Result: Sendable>(
   _ handler: ClosureHandler, limits: HTTPServerLimits = HTTPServerLimits(),
+  statistics: ServerStatistics = ServerStatistics(),
   _ body: (String) async throws -> Result
 ) async throws -> Result {
   let path = "/tmp/martlet-transport-\(getpid())-\(UInt32.random(in: 0 ... .max)).sock"
   let (ready, signal) = AsyncStream.makeStream(of: Void.self)
   let server = HTTPServer(
     handler: handler, listeners: [ListenerConfiguration(.unix(path: path))],
-    limits: limits, logger: Logger(label: "test"), onListening: { _ in signal.finish() })
+    limits: limits, statistics: statistics, logger: Logger(label: "test"),
+    onListening: { _ in signal.finish() })
   let running = Task {
     defer { signal.finish() }
     try await server.run()
