@@ -235,6 +235,8 @@ struct GarbageCollection {
   /// Removes files that a crash left without a record.
   mutating func collectOrphans() async throws {
     var old: [StorageKey: Int64] = [:]
+    // However small the grace: the record of a file is written after the file.
+    let bound = min(bound, service.clock().milliseconds - 3_600_000)
     do {
       for try await file in service.storage.keys() where file.storedAt < bound {
         old[file.key] = file.size

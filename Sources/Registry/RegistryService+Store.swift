@@ -1,3 +1,4 @@
+import BlobStorage
 import OCI
 import StateStore
 
@@ -88,6 +89,20 @@ extension RegistryService {
       for item in response.items { try await body(item) }
       guard response.more, let last = response.items.last else { return }
       start = Key(bytes: last.key.bytes + [0])
+    }
+  }
+
+  /// Throws `unavailable` when the state store does not answer.
+  package func checkStore() async throws {
+    _ = try await read(RangeRequest(.key(Keys.settings), keysOnly: true))
+  }
+
+  /// Throws `unavailable` when the blob storage does not answer.
+  package func checkStorage() async throws {
+    do {
+      try await storage.check()
+    } catch let error as BlobStorageError {
+      throw Self.translated(error)
     }
   }
 

@@ -98,20 +98,32 @@ extension RegistryService {
     let prefix = Keys.tags.appending(repository.id + "/")
     let count = try await read(RangeRequest(.prefix(prefix), countOnly: true)).count
     guard count > repository.tagLimit else { return }
-    let oldest = try await read(
-      RangeRequest(
-        .prefix(prefix), limit: count - repository.tagLimit, sortOrder: .ascending,
-        sortTarget: .modifyRevision))
+    let byAge = try await read(
+      RangeRequest(.prefix(prefix), sortOrder: .ascending, sortTarget: .modifyRevision))
     var taggings: [Tagging] = []
-    for item in oldest.items {
-      guard let tag = try Self.tagRecord(item, prefix) else { continue }
+    for item in byAge.items {
+      guard let tag = try Self.tagRecord(item, prefix), !Self.isAttachment(tag.name) else {
+        continue
+      }
       taggings.append((tag, item.modifyRevision))
     }
+    taggings = Array(taggings.prefix(max(0, taggings.count - repository.tagLimit)))
     for start in stride(from: 0, to: taggings.count, by: Self.tagsAtOnce) {
       // A tag that was pushed meanwhile is new, and the next push looks again.
       _ = try await deleteTags(
         Array(taggings[start..<min(start + Self.tagsAtOnce, taggings.count)]), repository, caller)
     }
+  }
+
+  /// Whether clients use a tag of this name to hang something, as a signature, on a manifest.
+  package static func isAttachment(_ tag: Tag) -> Bool {
+    let parts = tag.description.split(separator: "-", maxSplits: 1)
+    guard parts.count == 2, Digest.Algorithm(rawValue: String(parts[0])) != nil else {
+      return false
+    }
+    let hash = parts[1].utf8.prefix(64)
+    return hash.count == 64
+      && hash.allSatisfy { (48...57).contains($0) || (97...102).contains($0) }
   }
 
   private typealias Tagging = (tag: TagRecord, revision: Revision)

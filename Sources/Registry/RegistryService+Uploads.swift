@@ -194,7 +194,7 @@ package final class UploadSession: Sendable {
   }
 
   /// Makes the upload a blob of the repository. Throws `digestInvalid`, after which the upload is
-  /// gone, and `quotaExceeded`.
+  /// gone, as it is after `quotaExceeded`.
   package func finish(_ expected: Digest, by caller: Caller) async throws -> StoredBlob {
     defer { service.release(id) }
     do {
@@ -202,9 +202,10 @@ package final class UploadSession: Sendable {
       let file = try await upload.commit(expected)
       return try await service.record(file, expected, repository, upload: id)
     } catch {
-      if let error = error as? BlobStorageError, error.code == .digestMismatch {
-        try await drop()
-      }
+      let isFinal =
+        (error as? BlobStorageError)?.code == .digestMismatch
+        || (error as? RegistryError)?.code == .quotaExceeded
+      if isFinal { try await drop() }
       throw RegistryService.uploadError(error, id)
     }
   }
