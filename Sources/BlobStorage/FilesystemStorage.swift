@@ -169,7 +169,9 @@ package struct FilesystemStorage: BlobStorage {
     guard lstat(path, &information) == 0, information.st_mode & S_IFMT == S_IFREG else {
       return nil
     }
-    let time = information.st_mtim
+    // Not that of the last write: an upload may rest for days before it becomes a stored file,
+    // which is young then.
+    let time = information.st_ctim
     return (
       Int64(information.st_size), Int64(time.tv_sec) * 1000 + Int64(time.tv_nsec) / 1_000_000
     )
