@@ -165,6 +165,35 @@ extension RegistryService {
     }
   }
 
+  /// Deletes every repository of a namespace, its teams' access and its quota: for when its account
+  /// goes, so that a later account of the same name does not find them. Returns how many
+  /// repositories there were.
+  @discardableResult
+  package func deleteNamespace(_ namespace: String, by caller: Caller) async throws -> Int {
+    try await requireWritable()
+    var names: [RepositoryName] = []
+    try await scan(Keys.repositories.appending(namespace + "/"), keysOnly: true) { item in
+      guard let text = item.key.suffix(after: Keys.repositories) else { return }
+      names.append(try RepositoryName(text))
+    }
+    var count = 0
+    for name in names {
+      do {
+        try await deleteRepository(name, by: caller)
+        count += 1
+      } catch let error as RegistryError where error.code == .repositoryUnknown {
+        continue
+      }
+    }
+    let access = Keys.namespaceAccess.appending(namespace + "/")
+    _ = try await commit(
+      when: [],
+      do: [
+        .delete(DeleteRequest(.prefix(access))), .delete(Keys.quotas.appending(namespace)),
+      ])
+    return count
+  }
+
   /// How often a repository was pulled from and pushed to.
   package func counters(of repository: Repository) async throws -> RepositoryCounters {
     try await fetch(Keys.counters.appending(repository.id), as: RepositoryCounters.self)?.record

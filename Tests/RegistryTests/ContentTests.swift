@@ -2,6 +2,7 @@ import BlobStorage
 import Identity
 import NIOCore
 import OCI
+import StateStore
 import Testing
 
 @testable import Registry
@@ -165,6 +166,28 @@ import Testing
     #expect(page.items == ["_", "a-1"])
     #expect(page.more)
     #expect(try await fixture.registry.tags(repository, after: nil, limit: 0).items.isEmpty)
+  }
+
+  @Test func manyTagsAreListedInPages() async throws {
+    let fixture = try Fixture()
+    let repository = try await fixture.repository("a/b")
+    let digest = try await fixture.pushImage(repository, "v0", layers: [])
+    let record = try StoredTag(digest: digest, author: "", created: 0, updated: 0).encoded()
+    let names = (0..<10_000).map { "t\($0)" }
+    for start in stride(from: 0, to: names.count, by: 100) {
+      _ = try await fixture.registry.commit(
+        when: [],
+        do: names[start..<start + 100].map { .put(Keys.tag(repository.id, $0), record) })
+    }
+    var listed: [String] = []
+    var page = Page<String>(items: [], more: true)
+    while page.more {
+      page = try await fixture.registry.tags(repository, after: listed.last, limit: 999)
+      listed += page.items
+    }
+    #expect(listed == (names + ["v0"]).sorted())
+    let whole = try await fixture.registry.tags(repository, after: nil, limit: nil)
+    #expect(whole.items == listed)
   }
 
   @Test func catalogueShowsWhatMayBeSeen() async throws {

@@ -172,6 +172,16 @@ import Testing
     #expect(files == 0)
   }
 
+  @Test func namespacesGoWithEverythingInThem() async throws {
+    let fixture = try Fixture()
+    for name in ["a/b", "a/c", "a-b/c"] { _ = try await fixture.repository(name) }
+    try await fixture.registry.setQuota(NamespaceQuota(bytes: 5), of: "a", by: .system)
+    #expect(try await fixture.registry.deleteNamespace("a", by: .system) == 2)
+    let left = try await fixture.registry.catalog(.system, after: nil, limit: 10)
+    #expect(left.items.map(\.description) == ["a-b/c"])
+    #expect(try await fixture.registry.quota(of: "a") == nil)
+  }
+
   @Test func eventsArePagedAndFiltered() async throws {
     let fixture = try Fixture()
     let repository = try await fixture.repository("a/b")
