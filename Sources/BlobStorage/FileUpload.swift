@@ -18,6 +18,8 @@ actor FileUpload: BlobUpload {
   /// Nil when what was there before has not been hashed.
   private var hasher: DigestHasher?
   private var isEnded = false
+  /// Why a write failed: what came after it would lie behind a hole, so nothing more is taken.
+  private var failure: (any Error)?
   private var writing: Task<DigestHasher?, any Error>?
 
   init(
@@ -93,13 +95,19 @@ actor FileUpload: BlobUpload {
       throw BlobStorageError(
         .uploadEnded, "the upload was ended already", metadata: ["upload": "\(id)"])
     }
+    if let failure { throw failure }
   }
 
   /// Waits for the write under way.
   private func settle() async throws {
     guard let task = writing else { return }
     writing = nil
-    hasher = try await task.value
+    do {
+      hasher = try await task.value
+    } catch {
+      failure = error
+      throw error
+    }
   }
 
   /// Hands what was gathered to the pool; one write is under way at a time.

@@ -91,8 +91,20 @@ package struct FilesystemStorage: BlobStorage {
 
   package func store(_ bytes: ByteBuffer) async throws -> StorageKey {
     let key = StorageKey.random()
-    let path = path(key)
-    try await blocking { try DurableFile.publish(bytes.readableBytesView, to: path, mode: 0o600) }
+    // Written as an upload is: what a crash leaves is found and removed with abandoned uploads.
+    let (temporary, path) = (uploadPath(.random()), path(key))
+    try await blocking {
+      do {
+        let file = try Descriptor.open(temporary, O_WRONLY | O_CREAT | O_EXCL, mode: 0o600)
+        try file.write(bytes.readableBytesView)
+        try checked("fsync", temporary, retryingInterrupts { fsync(file.rawValue) })
+        try checked("rename", path, rename(temporary, path))
+      } catch {
+        unlink(temporary)
+        throw error
+      }
+      try DurableFile.syncDirectory(Paths.parent(of: path))
+    }
     return key
   }
 

@@ -77,6 +77,15 @@ import Testing
     } catch let error as BlobStorageError {
       #expect(error.code == .storageFull, "\(error)")
     }
+    await #expect(throws: BlobStorageError.self, "nothing is taken behind a hole") {
+      try await upload.append(ByteBuffer(bytes: [1]))
+    }
+    await #expect(throws: BlobStorageError.self, "nor is it acknowledged") {
+      try await upload.suspend()
+    }
+    let whole = ByteBuffer(repeating: 2, count: 9 << 20)
+    await #expect(throws: BlobStorageError.self) { _ = try await storage.store(whole) }
+    #expect(try await storage.uploads().map(\.id) == [upload.id])
     try await upload.cancel()
     let small = [UInt8](repeating: 1, count: 1 << 20)
     let stored = try await StorageConformance(storage: storage).upload(small)
