@@ -39,6 +39,8 @@ package struct RegistryError: Error, Sendable {
     case tagInvalid
     /// The range does not fit. `RANGE_INVALID`.
     case rangeInvalid
+    /// The number of entries asked for is none. `PAGINATION_NUMBER_INVALID`.
+    case invalidPageSize
     /// The store or the storage does not answer. `UNAVAILABLE`.
     case unavailable
 

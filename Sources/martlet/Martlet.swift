@@ -6,7 +6,8 @@ import DaemonConfiguration
 struct Martlet: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "martlet", abstract: "A container platform in one binary.",
-    version: "Martlet \(Version.text)", subcommands: [DaemonCommand.self])
+    version: "Martlet \(Version.text)",
+    subcommands: [DaemonCommand.self, RegistryCommand.self])
 
   static func main() async {
     // Booleans may stand alone, as those of dockerd.

@@ -41,7 +41,7 @@ extension DistributionDoor {
   private func pageSize(_ request: Request) throws -> Int? {
     guard let text = request.query["n"] else { return nil }
     guard let size = Int(text), size >= 0 else {
-      throw RegistryError(.rangeInvalid, "invalid number of results requested")
+      throw RegistryError(.invalidPageSize, "invalid number of results requested")
     }
     return min(size, settings.longestPage)
   }

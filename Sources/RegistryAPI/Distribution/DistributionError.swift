@@ -30,6 +30,7 @@ package enum DistributionError {
     case .manifestTooLarge: (.payloadTooLarge, "SIZE_INVALID")
     case .tagInvalid: (.badRequest, "TAG_INVALID")
     case .rangeInvalid: (.rangeNotSatisfiable, "RANGE_INVALID")
+    case .invalidPageSize: (.badRequest, "PAGINATION_NUMBER_INVALID")
     case .unavailable: (.serviceUnavailable, "UNAVAILABLE")
     case .conflict, .repositoryExists: (.conflict, "CONFLICT")
     case .teamUnknown, .notAnOrganization, .invalidParameters: (.badRequest, "UNSUPPORTED")
