@@ -110,16 +110,18 @@ import Testing
         try await stream.write(ByteBuffer(string: "all"))
         try await stream.finishOutput()
         var text = ""
-        for try await bytes in stream { text += String(buffer: bytes) }
-        received.send(text)
+        for try await bytes in stream {
+          text += String(buffer: bytes)
+          if text == "still heard" { received.send(text) }
+        }
       }
     ) { path in
       try await RawClient.connected(to: path) { client in
         try await client.send("POST / HTTP/1.1\r\nHost: x\r\n\(Self.upgradeHeaders)\r\n")
         #expect(try await client.readToEnd().hasSuffix("\r\n\r\nall"))
         try await client.send("still heard")
-        client.finish()
         #expect(await received.next() == "still heard")
+        client.finish()
       }
     }
   }
