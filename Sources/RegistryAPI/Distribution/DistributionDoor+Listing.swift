@@ -77,8 +77,11 @@ extension DistributionDoor {
     _ request: Request, _ name: DistributionName, _ digest: Digest
   ) async throws {
     let repository = try await repository(request, name, .pull)
-    let list = try await registry.referrers(
-      repository, of: digest, artifactType: request.query["artifactType"])
+    // Media types have no spaces, but many have a plus that a person did not escape.
+    let artifactType = request.query["artifactType"].map { type in
+      String(type.map { $0 == " " ? "+" : $0 })
+    }
+    let list = try await registry.referrers(repository, of: digest, artifactType: artifactType)
     let index = ReferrersIndex(manifests: list.manifests)
     let encoder = JSONEncoder()
     encoder.outputFormatting = [.withoutEscapingSlashes, .sortedKeys]
