@@ -1,7 +1,8 @@
 # run     builds the daemon, starts it in the background and prints its socket
 # build   the release binary, .build/release/martlet
 # test    sets up and runs everything that CI runs
-# bench   Martlet against dockerd and podman on this machine, into docs/benchmarks.md
+# bench   Martlet against dockerd, podman and docker-registry on this machine, into
+#         docs/benchmarks.md
 # format, lint, stop, clean
 .PHONY: run build test bench format lint stop clean unit integration
 .DEFAULT_GOAL := build
@@ -36,6 +37,7 @@ integration:
 bench: build
 	scripts/install-packages run bench
 	bench/run
+	bench/run-registry
 
 lint:
 	$(SWIFT) format lint --strict --recursive --parallel $(SOURCES)

@@ -63,7 +63,7 @@ def said(*command: str) -> str:
     return subprocess.run(command, capture_output=True, text=True).stdout.split("\n")[0].strip()
 
 
-def facts(engines, load) -> list[str]:
+def machine_facts(load) -> list[str]:
     cpu = next((line.partition(":")[2].strip() for line in open("/proc/cpuinfo")
                 if line.startswith("model name")), platform.machine())
     memory = int(re.search(r"MemTotal:\s+(\d+)", Path("/proc/meminfo").read_text())[1]) >> 20
@@ -73,6 +73,12 @@ def facts(engines, load) -> list[str]:
         f"- {time.strftime('%Y-%m-%d %H:%M')} UTC; {os.cpu_count()} × {cpu}, {memory} GiB, {disk}, "
         f"Linux {os.uname().release}, {groups}",
         f"- load average before and after: {load[0]:.1f}, {load[1]:.1f}",
+    ]
+
+
+def facts(engines, load) -> list[str]:
+    return [
+        *machine_facts(load),
         *(f"- {engine.name}: {engine.version()}" for engine in engines),
         f"- below them: {said('runc', '--version')} "
         + ("of all" if Podman.runtime else f"({said('crun', '--version')} of podman)")
