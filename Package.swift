@@ -29,6 +29,10 @@ let unixSignals = Target.Dependency.product(
   name: "UnixSignals", package: "swift-service-lifecycle")
 let lifecycle = Target.Dependency.product(
   name: "ServiceLifecycle", package: "swift-service-lifecycle")
+let grpcCore = Target.Dependency.product(name: "GRPCCore", package: "grpc-swift-2")
+let grpcTransport = Target.Dependency.product(
+  name: "GRPCNIOTransportHTTP2Posix", package: "grpc-swift-nio-transport")
+let protobuf = Target.Dependency.product(name: "SwiftProtobuf", package: "swift-protobuf")
 
 /// A module of ours with the strict flags.
 func module(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
@@ -66,6 +70,9 @@ let package = Package(
     .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
     .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
     .package(url: "https://github.com/apple/swift-nio-ssl", from: "2.37.6"),
+    .package(url: "https://github.com/apple/swift-protobuf", from: "1.39.0"),
+    .package(url: "https://github.com/grpc/grpc-swift-2", from: "2.4.3"),
+    .package(url: "https://github.com/grpc/grpc-swift-nio-transport", from: "2.9.2"),
     .package(
       url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.1", traits: []),
     .package(url: "https://github.com/swift-server/async-http-client", from: "1.37.0", traits: []),
@@ -76,6 +83,7 @@ let package = Package(
     .systemLibrary(name: "CArgon2", pkgConfig: "libargon2"),
     .systemLibrary(name: "CNFTables", pkgConfig: "libnftables"),
     .systemLibrary(name: "CSQLite", pkgConfig: "sqlite3"),
+    .systemLibrary(name: "CYAML", pkgConfig: "yaml-0.1"),
     .systemLibrary(name: "CZlib", pkgConfig: "zlib"),
     .systemLibrary(name: "CZstd", pkgConfig: "libzstd"),
     .target(name: "CLinux"),
@@ -87,10 +95,18 @@ let package = Package(
         "CLinux", "CNFTables", "CZlib", "CZstd", crypto, log, nioCore,
         nioPosix,
       ]),
-    module("DaemonConfiguration", [log]),
+    module("DaemonConfiguration", ["Host", log]),
     module("StateStore", []),
     module("StateStoreSQLite", ["StateStore", "CSQLite"]),
     module("StateStoreTesting", ["StateStore"]),
+    // What is generated is not held to our warnings.
+    .target(name: "EtcdProtocol", dependencies: [protobuf], exclude: ["etcd.proto"]),
+    module(
+      "StateStoreEtcd",
+      [
+        "StateStore", "EtcdProtocol", grpcCore, grpcTransport, protobuf, log, nioCore, nioPosix,
+        nioSSL,
+      ]),
     module(
       "Transport",
       [
@@ -119,16 +135,26 @@ let package = Package(
 
     // registry: contents, their rules and the work on them
     module(
-      "BlobStorage", ["OCI", "Host", crypto, log, nioCore, nioPosix]),
+      "BlobStorage", ["OCI", "Host", crypto, httpClient, log, nioCore, nioPosix, nioHTTP1, nioSSL]),
     module(
       "Registry",
       ["OCI", "Host", "StateStore", "BlobStorage", "Identity", crypto, collections, log, nioCore]),
+    module(
+      "RegistryJobs",
+      [
+        "OCI", "Host", "Transport", "StateStore", "BlobStorage", "Identity", "Registry",
+        "ImageStore", crypto, httpClient, log, nioCore, nioPosix, nioHTTP1, nioSSL,
+      ]),
+
     // doors: what clients talk to
+    module(
+      "RegistryConfiguration",
+      ["CYAML", "Host", "Identity", "BlobStorage", "RegistryJobs", log]),
     module(
       "RegistryAPI",
       [
-        "OCI", "Host", "Transport", "StateStore", "BlobStorage", "Identity", "Registry", crypto,
-        log, nioCore, nioPosix, nioHTTP1,
+        "OCI", "Host", "Transport", "StateStore", "BlobStorage", "Identity", "Registry",
+        "RegistryJobs", crypto, log, nioCore, nioPosix, nioHTTP1,
       ]),
     module(
       "DockerAPI",
@@ -140,7 +166,8 @@ let package = Package(
       dependencies: [
         "OCI", "DockerModel", "Host", "StateStore", "StateStoreSQLite", "Transport", "ImageStore",
         "ContainerRuntime", "NodeNetwork", "Engine", "DockerAPI", "DaemonConfiguration",
-        "Identity", "BlobStorage", "Registry", "RegistryAPI", arguments,
+        "StateStoreEtcd", "Identity", "BlobStorage", "Registry", "RegistryJobs",
+        "RegistryConfiguration", "RegistryAPI", crypto, httpClient, nioHTTP1, arguments,
         log, lifecycle, unixSignals, nioCore, nioPosix, nioSSL,
       ],
       swiftSettings: strict),
@@ -150,11 +177,19 @@ let package = Package(
     tests("Host", [nioCore, nioPosix]),
     tests("DaemonConfiguration", [log]),
     tests("StateStore", ["StateStoreTesting", "StateStoreSQLite"]),
+    tests("StateStoreEtcd", ["StateStore", "StateStoreTesting", log, nioCore, nioPosix]),
     tests("Identity", ["StateStore", crypto, log, nioCore]),
     tests("BlobStorage", ["OCI", "Host", crypto, httpClient, log, nioCore, nioPosix]),
     tests(
       "Registry",
       ["OCI", "StateStore", "StateStoreSQLite", "BlobStorage", "Identity", crypto, log, nioCore]),
+    tests(
+      "RegistryJobs",
+      [
+        "OCI", "StateStore", "BlobStorage", "Identity", "Registry", crypto, httpClient, log,
+        nioCore, nioPosix, nioHTTP1,
+      ]),
+    tests("RegistryConfiguration", ["BlobStorage", "RegistryJobs", log]),
     tests(
       "RegistryAPI",
       [

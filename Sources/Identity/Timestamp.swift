@@ -90,7 +90,7 @@ extension Timestamp: CustomStringConvertible {
 
   /// The date of the proleptic Gregorian calendar that lies so many days after 1970-01-01. Years
   /// are counted from March in cycles of 400, so that the leap day is the last of its year.
-  private static func civil(fromDays days: Int64) -> (year: Int64, month: Int64, day: Int64) {
+  static func civil(fromDays days: Int64) -> (year: Int64, month: Int64, day: Int64) {
     let shifted = days + 719_468
     let era = (shifted >= 0 ? shifted : shifted - 146_096) / 146_097
     let dayOfEra = shifted - era * 146_097
@@ -103,7 +103,7 @@ extension Timestamp: CustomStringConvertible {
     return (year, month, dayOfYear - (153 * shiftedMonth + 2) / 5 + 1)
   }
 
-  private static func days(year: Int64, month: Int64, day: Int64) -> Int64 {
+  static func days(year: Int64, month: Int64, day: Int64) -> Int64 {
     let shiftedYear = month <= 2 ? year - 1 : year
     let era = (shiftedYear >= 0 ? shiftedYear : shiftedYear - 399) / 400
     let yearOfEra = shiftedYear - era * 400
@@ -132,7 +132,7 @@ extension Timestamp {
     self.milliseconds = seconds * 1_000 + fraction
   }
 
-  private static func length(of month: Int64, in year: Int64) -> Int64 {
+  static func length(of month: Int64, in year: Int64) -> Int64 {
     switch month {
     case 2: year % 4 == 0 && (year % 100 != 0 || year % 400 == 0) ? 29 : 28
     case 4, 6, 9, 11: 30

@@ -48,10 +48,11 @@ extension RegistryService {
   ///
   /// Throws `manifestInvalid`, `manifestTooLarge`, `manifestBlobUnknown` (`metadata["digest"]` is
   /// the first that is missing, `metadata["missing"]` has more), `digestInvalid`, `tagImmutable`,
-  /// `unsupported` (indexes, where the repository takes none), `quotaExceeded`, `readOnly`.
+  /// `unsupported` (indexes, where the repository takes none), `quotaExceeded`, `readOnly`. The event
+  /// carries `facts`.
   package func putManifest(
     _ repository: Repository, _ reference: Reference, mediaType: String?, content: ByteBuffer,
-    by caller: Caller
+    by caller: Caller, facts: [String: String]? = nil
   ) async throws -> PushedManifest {
     try await requireWritable()
     let bytes = Array(content.readableBytesView)
@@ -63,7 +64,7 @@ extension RegistryService {
     }
     let push = ManifestPush(
       repository: repository, tag: reference.tag, digest: digest, bytes: bytes, parsed: parsed,
-      caller: caller)
+      caller: caller, facts: facts)
     try await requireReferenceCount(parsed)
     try await requireRoom(repository.name.namespace, for: Int64(bytes.count))
     let image = try await imageFacts(repository, parsed)
@@ -142,6 +143,7 @@ extension RegistryService {
     event.digest = push.digest
     event.tag = push.tag
     event.mediaType = push.parsed.mediaType
+    event.facts = push.facts
     operations.append(try operation(event))
     guard let tag = push.tag else { return }
     let key = Keys.tag(push.repository.id, tag.description)
@@ -219,6 +221,8 @@ struct ManifestPush: Sendable {
   var bytes: [UInt8]
   var parsed: ParsedManifest
   var caller: Caller
+  /// What else the event says.
+  var facts: [String: String]?
 
   func record(
     _ image: ImageFacts, author: String, created: Int64, touched: Int64

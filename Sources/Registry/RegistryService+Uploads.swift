@@ -16,7 +16,7 @@ extension RegistryService {
     let record = UploadRecord(
       repository: repository.name, repositoryID: repository.id, account: caller.name, started: now,
       touched: now)
-    try hold(id.description)
+    try await hold(id.description)
     do {
       let upload = try await storage.beginUpload(id)
       let written = try await commit(
@@ -39,7 +39,7 @@ extension RegistryService {
   ) async throws -> UploadSession {
     try await requireWritable()
     let (upload, record) = try await uploadRecord(repository, id)
-    try hold(upload.description)
+    try await hold(upload.description)
     do {
       return UploadSession(self, repository, record, try await storage.resumeUpload(upload))
     } catch {
@@ -116,15 +116,19 @@ extension RegistryService {
     return (upload, found.record)
   }
 
-  private func hold(_ id: String) throws {
-    guard activeUploads.withLock({ $0.insert(id).inserted }) else {
+  /// Takes an upload for one request. A client whose connection broke comes back sooner than its old
+  /// request is seen to have ended, so that a new one waits for it a while.
+  private func hold(_ id: String) async throws {
+    guard await activeUploads.acquire(id, within: Self.holdPatience) else {
       throw RegistryError(
         .uploadBusy, "another request is writing to the upload", metadata: ["upload": id])
     }
   }
 
+  private static let holdPatience = Duration.seconds(5)
+
   func release(_ id: String) {
-    activeUploads.withLock { _ = $0.remove(id) }
+    activeUploads.release(id)
   }
 
   static func asRegistryError(_ error: any Error) -> any Error {

@@ -2,7 +2,6 @@ package import BlobStorage
 package import Identity
 package import Logging
 package import StateStore
-import Synchronization
 
 /// The registry: repositories with their tags, manifests and blobs, who may do what with them, what
 /// happened to them, and the collection of what nobody needs any more.
@@ -19,7 +18,7 @@ package final class RegistryService: Sendable {
   let cache: RegistryCache
   let sequencer = EventSequencer()
   let pulls = PullCounter()
-  let activeUploads = Mutex<Set<String>>([])
+  let activeUploads = UploadHolds()
 
   /// A registry over these stores. Call ``run()`` beside it, which keeps the caches right.
   package init(

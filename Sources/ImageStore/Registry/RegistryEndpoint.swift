@@ -1,25 +1,42 @@
 import Glibc
 
 /// One place where a repository can be reached.
-struct RegistryEndpoint: Sendable, Hashable {
+package struct RegistryEndpoint: Sendable, Hashable {
   /// `https` or `http`.
-  var scheme: String
+  package var scheme: String
   /// `host[:port]`, also the name of its folder of certificates.
-  var host: String
+  package var host: String
   /// What comes before `/v2/`, for mirrors that live under a path; empty or beginning with a slash.
-  var prefix: String
-  var isMirror: Bool
+  package var prefix: String
+  package var isMirror: Bool
   /// Whether its certificate must hold.
-  var verifies: Bool
+  package var verifies: Bool
+
+  /// A place of these parts.
+  package init(
+    scheme: String, host: String, prefix: String = "", isMirror: Bool = false, verifies: Bool
+  ) {
+    self.scheme = scheme
+    self.host = host
+    self.prefix = prefix
+    self.isMirror = isMirror
+    self.verifies = verifies
+  }
 
   /// The URL that API paths are appended to.
-  var base: String { "\(scheme)://\(host)\(prefix)" }
+  package var base: String { "\(scheme)://\(host)\(prefix)" }
 }
 
 /// Decides where to look for a repository.
-struct RegistryPlaces: Sendable {
+package struct RegistryPlaces: Sendable {
   let mirrors: [String]
   let insecure: [String]
+
+  /// Places with these mirrors of docker.io and these hosts that are excused from TLS.
+  package init(mirrors: [String], insecure: [String]) {
+    self.mirrors = mirrors
+    self.insecure = insecure
+  }
 
   /// The places in the order to try them. Mirrors only ever serve docker.io, and nothing is pushed
   /// to them.
@@ -58,7 +75,7 @@ struct RegistryPlaces: Sendable {
   }
 
   /// Whether an operator, or being on this very machine, excuses the registry from TLS.
-  func isInsecure(_ host: String) -> Bool {
+  package func isInsecure(_ host: String) -> Bool {
     let name = Self.withoutPort(host)
     if name == "localhost" { return true }
     for entry in insecure + ["127.0.0.0/8", "::1/128"] {

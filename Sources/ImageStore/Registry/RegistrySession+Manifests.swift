@@ -95,7 +95,7 @@ extension RegistrySession {
   }
 
   /// All tags of the repository, page by page.
-  func tags() async throws -> [String] {
+  package func tags() async throws -> [String] {
     var tags: [String] = []
     var next: String? = "tags/list"
     while let path = next {

@@ -1,15 +1,15 @@
-import AsyncHTTPClient
+package import AsyncHTTPClient
 import FoundationEssentials
-import Logging
+package import Logging
 import NIOCore
-import NIOHTTP1
-import NIOSSL
+package import NIOHTTP1
+package import NIOSSL
 import OCI
 
 /// Speaks the distribution API with one repository of one registry.
-final class RegistrySession: Sendable {
-  let endpoint: RegistryEndpoint
-  let repository: String
+package final class RegistrySession: Sendable {
+  package let endpoint: RegistryEndpoint
+  package let repository: String
   private let http: HTTPClient
   private let actions: String
   private let tls: TLSConfiguration
@@ -19,7 +19,8 @@ final class RegistrySession: Sendable {
 
   private static let maximumRedirects = 6
 
-  init(
+  /// A session with `repository` for these token actions, as `pull,push`.
+  package init(
     http: HTTPClient, endpoint: RegistryEndpoint, repository: String, actions: String,
     credentials: RegistryCredentials?, tls: TLSConfiguration, userAgent: String, logger: Logger,
     wantsRefreshToken: Bool = false
@@ -58,7 +59,7 @@ final class RegistrySession: Sendable {
 
   /// A request below `/v2/REPOSITORY/`, or to a whole URL. Follows redirects and meets challenges.
   /// Throws only if no answer comes; what the status means is the caller's affair.
-  func send(
+  package func send(
     _ method: HTTPMethod, _ path: String, headers: HTTPHeaders = [:],
     body: (@Sendable () throws -> HTTPClientRequest.Body)? = nil, extraScopes: [String] = []
   ) async throws -> HTTPClientResponse {
@@ -86,7 +87,7 @@ final class RegistrySession: Sendable {
   }
 
   /// Throws if no HTTP answer comes from the registry, whatever it would be.
-  func probe() async throws {
+  package func probe() async throws {
     var request = HTTPClientRequest(url: "\(endpoint.base)/v2/")
     request.tlsConfiguration = tls
     request.headers.add(name: "User-Agent", value: userAgent)
@@ -126,7 +127,7 @@ final class RegistrySession: Sendable {
   }
 
   /// A URL that a `Location` header means.
-  static func absolute(_ location: String, against url: String) throws -> String {
+  package static func absolute(_ location: String, against url: String) throws -> String {
     if location.hasPrefix("http://") || location.hasPrefix("https://") { return location }
     guard let scheme = url.firstRange(of: "://") else {
       throw ImageStoreError(.registryUnavailable, "the registry redirects nowhere")
@@ -161,7 +162,7 @@ final class RegistrySession: Sendable {
   }
 
   /// The whole body. Throws if it is larger than `limit`.
-  static func collect(_ response: HTTPClientResponse, limit: Int) async throws -> [UInt8] {
+  package static func collect(_ response: HTTPClientResponse, limit: Int) async throws -> [UInt8] {
     do {
       var bytes: [UInt8] = []
       for try await piece in response.body {
@@ -211,7 +212,7 @@ final class RegistrySession: Sendable {
   }
 
   /// The error that an answer means. `subject` names what was asked for.
-  func failure(_ response: HTTPClientResponse, _ subject: String) async -> ImageStoreError {
+  package func failure(_ response: HTTPClientResponse, _ subject: String) async -> ImageStoreError {
     let body = (try? await Self.collect(response, limit: 1 << 20)) ?? []  // the status says enough
     let detail = Self.errorText(body)
     let status = response.status.code

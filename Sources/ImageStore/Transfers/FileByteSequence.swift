@@ -1,23 +1,35 @@
 import Glibc
-import Host
-import NIOCore
+package import Host
+package import NIOCore
 
 /// A file, piece by piece, as the body of a request.
-struct FileByteSequence: AsyncSequence, Sendable {
-  typealias Element = ByteBuffer
+package struct FileByteSequence: AsyncSequence, Sendable {
+  package typealias Element = ByteBuffer
 
   let file: Descriptor
   let size: Int64
   /// Is told how far reading has come.
   let progress: @Sendable (Int64) -> Void
 
-  func makeAsyncIterator() -> Iterator { Iterator(sequence: self) }
+  /// The first `size` bytes of a file. `progress` is told how far reading has come.
+  package init(
+    file: Descriptor, size: Int64, progress: @escaping @Sendable (Int64) -> Void = { _ in }
+  ) {
+    self.file = file
+    self.size = size
+    self.progress = progress
+  }
 
-  struct Iterator: AsyncIteratorProtocol {
+  /// Reads from the beginning.
+  package func makeAsyncIterator() -> Iterator { Iterator(sequence: self) }
+
+  /// Where reading is.
+  package struct Iterator: AsyncIteratorProtocol {
     let sequence: FileByteSequence
     var offset: Int64 = 0
 
-    mutating func next() async throws -> ByteBuffer? {
+    /// The next piece, of at most a megabyte.
+    package mutating func next() async throws -> ByteBuffer? {
       let (file, start) = (sequence.file, offset)
       let wanted = Int(Swift.min(1 << 20, sequence.size - start))
       guard wanted > 0 else { return nil }
