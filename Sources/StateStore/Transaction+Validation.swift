@@ -1,6 +1,6 @@
 extension KeyRange {
   /// Refuses ranges that mean nothing, or that etcd would read as something else.
-  func validate() throws {
+  package func validate() throws {
     guard !start.bytes.isEmpty else { throw StateStoreError.invalidRequest("the key is empty") }
     if case .before(let end) = end, end.bytes.isEmpty || end.bytes == [0] {
       throw StateStoreError.invalidRequest("the end of the range is before every key")
@@ -10,7 +10,7 @@ extension KeyRange {
 
 extension RangeRequest {
   /// Refuses requests that make no sense.
-  func validate() throws {
+  package func validate() throws {
     try keys.validate()
     guard limit >= 0 else { throw StateStoreError.invalidRequest("the limit is negative") }
     guard revision ?? 0 >= 0 else {
@@ -21,7 +21,7 @@ extension RangeRequest {
 
 extension WatchRequest {
   /// Refuses requests that make no sense.
-  func validate() throws {
+  package func validate() throws {
     try keys.validate()
     guard startRevision ?? 0 >= 0 else {
       throw StateStoreError.invalidRequest("the start revision is negative")
