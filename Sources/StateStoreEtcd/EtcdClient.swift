@@ -116,8 +116,8 @@ final class EtcdClient: Sendable {
     }
   }
 
-  /// Runs a stream with the member that is being asked, until either side ends it. Throws
-  /// `RPCError`; then, and when it ends, the next member is asked.
+  /// Runs a stream with the member that is being asked, until either side ends it. Throws what
+  /// `responses` throws, and `RPCError`; then the next member is asked from there on.
   func stream<Request: Message, Response: Message>(
     _ method: MethodDescriptor,
     requests: @escaping @Sendable (RPCWriter<Request>) async throws -> Void,
@@ -127,7 +127,6 @@ final class EtcdClient: Sendable {
       guard !state.isClosed else { throw StateStoreError.closed }
       return (state.current, state.token)
     }
-    defer { moveOn(from: index) }
     var metadata = metadata(token: token)
     // A member that lost its leader is left, instead of being listened to in vain.
     metadata.addString("true", forKey: "hasleader")
@@ -137,8 +136,9 @@ final class EtcdClient: Sendable {
         descriptor: method, serializer: EtcdSerializer<Request>(mark: nil),
         deserializer: EtcdDeserializer<Response>(), options: options(timeout: nil)
       ) { try await responses($0.messages) }
-    } catch let error as RPCError {
-      if case .staleToken = EtcdFailure(error, wasSent: false) { try await authenticate() }
+    } catch {
+      // A stream that this side ended says nothing about the member.
+      if !Task.isCancelled { moveOn(from: index) }
       throw error
     }
   }
@@ -205,7 +205,7 @@ extension EtcdClient {
         let left = max(.milliseconds(1), ContinuousClock.now.duration(to: deadline))
         return try await body(
           members[index].client, metadata(token: token),
-          options(timeout: share(of: left, repetition)), mark)
+          options(timeout: share(of: left)), mark)
       } catch {
         let error = rpcError(error)
         switch EtcdFailure(error, wasSent: mark.isSet) {
@@ -226,9 +226,9 @@ extension EtcdClient {
     }
   }
 
-  /// What one member gets of the time left: a question leaves time to ask another one.
-  private func share(of left: Duration, _ repetition: Repetition) -> Duration {
-    members.count > 1 && repetition == .harmless ? max(left / 2, min(left, .seconds(1))) : left
+  /// What one member gets of the time left, so that there is time to ask another one.
+  private func share(of left: Duration) -> Duration {
+    members.count > 1 ? max(left / 2, min(left, .seconds(1))) : left
   }
 
   /// Asks the next member from now on, unless that has been done already.

@@ -45,8 +45,13 @@ enum EtcdFailure {
     }
   }
 
-  /// What an error text says after etcd's own prefixes.
+  /// What an error text says after etcd's own prefixes, and, in the reason of a cancelled watch,
+  /// those of gRPC.
   static func text(of message: String) -> String? {
+    var message = message[...]
+    if message.hasPrefix("rpc error: "), let description = message.firstRange(of: " desc = ") {
+      message = message[description.upperBound...]
+    }
     guard message.hasPrefix("etcdserver: ") else { return nil }
     let text = message.dropFirst("etcdserver: ".count)
     return String(text.hasPrefix("mvcc: ") ? text.dropFirst("mvcc: ".count) : text)

@@ -3,7 +3,8 @@ import StateStore
 /// etcd decides on all conditions of a transaction before its first step, those of nested
 /// transactions included, which by the store's rules see what the steps before them did. Where that
 /// makes a difference, the conditions are decided here, on records that the transaction then
-/// requires to be unchanged.
+/// requires to be unchanged: one condition for each record that it looks at or changes, which
+/// count towards the limit of conditions.
 extension EtcdStateStore {
   /// How often records may change before the transaction is run.
   private static let attempts = 64
@@ -102,7 +103,7 @@ extension Transaction {
       records: Dictionary(records.map { ($0.key, $0) }) { first, _ in first })
     var staging = Staging(
       base: table, recent: RecentHistory(after: revision), compactRevision: 0,
-      leases: leasesNamed
+      leases: leasesNamed.union(records.compactMap(\.lease))
     ) { _, _ in [] }
     return decided(like: try staging.run(withoutReads))
   }

@@ -123,18 +123,40 @@ final class EtcdWatch: Sendable {
   /// Reads streams until the watch ends.
   private func pump() async {
     var backoff = Backoff()
+    var mayRenew = true
     while !Task.isCancelled {
-      do {
-        try await readStream()
-      } catch let error as StateStoreError where error.code != .unavailable {
-        return end(.failed(error))
-      } catch {
-        client.logger.debug("the stream of a watch broke", metadata: ["error": "\(error)"])
+      var failure: any Error = RPCError(code: .unavailable, message: "the stream ended")
+      do { try await readStream() } catch { failure = error }
+      if state.withLock({ $0.leaveStream() }) { (backoff, mayRenew) = (Backoff(), true) }
+      switch meaning(of: failure) {
+      case .final(let error):
+        // A member also calls a token that it does not know a lack of permission.
+        guard mayRenew, client.settings.username != nil, error.code == .unavailable else {
+          return end(.failed(error))
+        }
+        mayRenew = false
+        await renewToken()
+      case .staleToken: await renewToken()
+      case .refused, .unknown: break
       }
-      let wasInPlace = state.withLock { $0.leaveStream() }
-      if wasInPlace { backoff = Backoff() }
+      client.logger.debug("the stream of a watch broke", metadata: ["error": "\(failure)"])
       // Only the end of the watch ends a sleep early.
       guard (try? await Task.sleep(for: backoff.step())) != nil else { return }
+    }
+  }
+
+  private func meaning(of error: any Error) -> EtcdFailure {
+    switch error {
+    // What cannot be read is read again from the last revision that could.
+    case let error as StateStoreError: error.code == .unavailable ? .unknown : .final(error)
+    case let error as RPCError: EtcdFailure(error, wasSent: true)
+    default: .unknown
+    }
+  }
+
+  private func renewToken() async {
+    do { try await client.authenticate() } catch {
+      client.logger.warning("etcd gives no new token", metadata: ["error": "\(error)"])
     }
   }
 
@@ -174,7 +196,8 @@ final class EtcdWatch: Sendable {
       $0.createRequest = .with {
         ($0.key, $0.rangeEnd) = keys.encode(request.keys)
         $0.startRevision = next
-        $0.progressNotify = request.wantsProgress
+        // Also moves on the place from where a watch of quiet keys is resumed.
+        $0.progressNotify = true
         $0.prevKv = request.wantsPrevious
         $0.fragment = true
         if request.ignoresPuts { $0.filters.append(.noput) }

@@ -10,6 +10,9 @@ struct HelperFailure: Error, CustomStringConvertible {
   let description: String
 }
 
+/// Keeps what stores have to say out of the tests' output.
+let quietLogger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
+
 /// An etcd of a test's own, with a folder of its own, that is ended with the test.
 final class EtcdProcess: Sendable {
   /// How many run at once; the others wait.
@@ -60,7 +63,7 @@ final class EtcdProcess: Sendable {
       requestTimeout: .seconds(30))
     configure(&settings)
     return try await EtcdStateStore.open(
-      settings: settings, logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
+      settings: settings, logger: quietLogger)
   }
 
   /// Ends the process at once, as a crash of the machine would.
