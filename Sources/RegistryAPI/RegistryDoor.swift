@@ -5,11 +5,10 @@ import OCI
 package import Registry
 package import Transport
 
-/// Serves what the registry's other doors do not: `/api/v0` and the like. False when the path is
-/// none of its own.
+/// Serves what the registry's other doors do not: `/api/v0` and the like.
 package protocol RegistryRoutes: Sendable {
-  /// Answers a request of a caller that has been recognised.
-  func handle(_ exchange: Exchange, _ target: RequestTarget, caller: Caller) async throws -> Bool
+  /// Answers a request, refusals in its own form too; false when the path is none of its own.
+  func handle(_ exchange: Exchange, _ target: RequestTarget) async throws -> Bool
 }
 
 /// Everything that a registry answers on its port: the distribution API, tokens, and what operators
@@ -54,12 +53,7 @@ package struct RegistryDoor: HTTPHandler {
       if try await meta.handle(exchange, target) { return }
       route = try DistributionRoute(path: target.path)
       if let route { return try await serve(exchange, route, target.query) }
-      if !others.isEmpty {
-        let caller = try await authenticator.caller(of: exchange)
-        for routes in others where try await routes.handle(exchange, target, caller: caller) {
-          return
-        }
-      }
+      for routes in others where try await routes.handle(exchange, target) { return }
       try await exchange.respond(
         .notFound, headers: ["Content-Type": "application/json"],
         body: DistributionError.body(code: "NOT_FOUND", message: "there is nothing at this path"))
@@ -97,8 +91,9 @@ package struct RegistryDoor: HTTPHandler {
     _ exchange: Exchange, _ error: RegistryError, _ route: DistributionRoute?,
     _ tokens: TokenEndpoint
   ) -> String {
-    let base = distribution.absoluteBase(of: exchange)
-    var text = "Bearer realm=\"\(base)/auth/token\",service=\"\(tokens.service)\""
+    let realm =
+      distribution.settings.tokenRealm ?? distribution.absoluteBase(of: exchange) + "/auth/token"
+    var text = "Bearer realm=\"\(realm)\",service=\"\(tokens.service)\""
     if let route, let scope = scope(route, exchange.request.method) {
       text += ",scope=\"\(scope)\""
     }

@@ -54,6 +54,18 @@ package struct RemoteRepository: Hashable, Sendable, Codable {
   package var certificateAuthority: String
   package var skipsTLSVerification: Bool
   package var username: String
+
+  /// A place of these parts.
+  package init(
+    host: String, repository: String, certificateAuthority: String, skipsTLSVerification: Bool,
+    username: String
+  ) {
+    self.host = host
+    self.repository = repository
+    self.certificateAuthority = certificateAuthority
+    self.skipsTLSVerification = skipsTLSVerification
+    self.username = username
+  }
 }
 
 /// What a policy is made of, or what of it is changed; nil leaves a value as it is.
