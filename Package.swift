@@ -177,9 +177,12 @@ let package = Package(
     tests("Host", [nioCore, nioPosix]),
     tests("DaemonConfiguration", [log]),
     tests("StateStore", ["StateStoreTesting", "StateStoreSQLite"]),
-    tests("StateStoreEtcd", ["StateStore", "StateStoreTesting", log, nioCore, nioPosix]),
+    tests(
+      "StateStoreEtcd",
+      ["StateStore", "StateStoreTesting", "EtcdProtocol", grpcCore, protobuf, log, nioCore]),
     tests("Identity", ["StateStore", crypto, log, nioCore]),
-    tests("BlobStorage", ["OCI", "Host", crypto, httpClient, log, nioCore, nioPosix]),
+    tests(
+      "BlobStorage", ["OCI", "Host", crypto, httpClient, log, nioCore, nioPosix, nioHTTP1]),
     tests(
       "Registry",
       ["OCI", "StateStore", "StateStoreSQLite", "BlobStorage", "Identity", crypto, log, nioCore]),

@@ -40,10 +40,10 @@ package struct S3Settings: Sendable, Equatable {
   package var presignLifetime = 1200
   /// How long the service may take for its next sign of life within one request.
   package var requestTimeout: Duration = .seconds(30)
-  /// For how long since the first failure of a request it is tried again.
+  /// For how long since it was begun a request that fails is tried again.
   package var retryPatience: Duration = .seconds(45)
   /// Requests to the service at once; more wait for one to end.
-  package var connections = 64
+  package var connections = 128
 
   /// Settings for a bucket of this region, everything else as said above.
   package init(bucket: String, region: String) {
