@@ -254,6 +254,8 @@ extension EtcdClient {
     options.timeout = timeout
     options.waitForReady = false
     options.maxResponseMessageBytes = EtcdClient.answerLimit
+    // The transport (2.9) holds answers to the limit of requests, which is 4 MiB by default.
+    options.maxRequestMessageBytes = EtcdClient.answerLimit
     return options
   }
 

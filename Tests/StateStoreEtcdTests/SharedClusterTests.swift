@@ -1,0 +1,182 @@
+import FoundationEssentials
+import StateStore
+import StateStoreEtcd
+import Testing
+
+@Suite("An etcd that is shared and secured")
+struct SharedClusterTests {
+  @Test("users of one etcd do not see each other's records")
+  func prefixes() async throws {
+    try await EtcdProcess.turns.take {
+      let etcd = try await EtcdProcess.start()
+      let first = try await etcd.open(prefix: "/first/")
+      let second = try await etcd.open(prefix: "/second/")
+      let whole = try await etcd.open(prefix: "")
+      let stream = try await second.watch(WatchRequest(.all))
+      let lease = try await first.grantLease(timeToLive: .seconds(600)).id
+      try await first.put("k", bytes(1), lease: lease)
+      try await second.put("z", bytes(2), lease: lease)
+      #expect(try await first.range(RangeRequest(.all)).items.map(\.key) == ["k"])
+      #expect(try await second.range(RangeRequest(.all)).items.map(\.key) == ["z"])
+      #expect(try await first.status().keyCount == 1)
+      #expect(try await first.leaseStatus(lease)?.keys == ["k"])
+      #expect(
+        try await whole.range(RangeRequest(.all)).items.map(\.key) == ["/first/k", "/second/z"])
+      #expect(try await stream.next()?.events.map(\.record.key) == ["z"])
+      let deleted = try await first.transact(Transaction(do: [.delete(DeleteRequest(.all))]))
+      #expect(deleted.responses == [.delete(count: 1, previous: [])])
+      #expect(try await second.get("z") != nil)
+      for store in [first, second, whole] { await store.close() }
+    }
+  }
+
+  @Test("an empty interval is watched in silence, and progress still comes")
+  func emptyInterval() async throws {
+    try await EtcdProcess.turns.take {
+      let etcd = try await EtcdProcess.start()
+      let store = try await etcd.open()
+      let stream = try await store.watch(WatchRequest(.interval("b", "a")))
+      let revision = try await store.put("b", [])
+      try await stream.requestProgress()
+      let batch = try #require(try await stream.next())
+      #expect(batch.events.isEmpty)
+      #expect(batch.revision >= revision)
+      await store.close()
+    }
+  }
+
+  @Test("answers of many megabytes are taken")
+  func large() async throws {
+    try await EtcdProcess.turns.take {
+      let etcd = try await EtcdProcess.start()
+      let store = try await etcd.open()
+      let value = [UInt8](repeating: 7, count: 1_000_000)
+      let start = try await store.currentRevision() + 1
+      for number in 0..<12 { try await store.put(Key("k/\(number)"), value) }
+      let sizes = try await store.list(prefix: "k/").items.map(\.value.count)
+      #expect(sizes == Array(repeating: 1_000_000, count: 12))
+      // etcd cuts what a watch of history is told into pieces.
+      let stream = try await store.watch(
+        WatchRequest(.prefix("k/"), from: start, wantsPrevious: true))
+      for revision in start..<start + 12 {
+        let batch = try #require(try await stream.next())
+        #expect(batch.revision == revision)
+        #expect(batch.events.map(\.record.value.count) == [1_000_000])
+      }
+      let both = try await store.transact(
+        Transaction(do: (0..<12).map { .range(RangeRequest(.key(Key("k/\($0)")))) }))
+      #expect(both.responses.count == 12)
+      await store.close()
+    }
+  }
+
+  @Test("connections are secured on both sides")
+  func secured() async throws {
+    try await EtcdProcess.turns.take {
+      let files = try await Certificates.make()
+      let etcd = try await EtcdProcess.start(security: [
+        "--cert-file", files.path("server.pem"), "--key-file", files.path("server.key"),
+        "--trusted-ca-file", files.path("ca.pem"), "--client-cert-auth",
+      ])
+      let tls = EtcdSettings.TLS(
+        authorityFile: files.path("ca.pem"), certificateFile: files.path("client.pem"),
+        keyFile: files.path("client.key"), serverName: "etcd.example")
+      let store = try await etcd.open { $0.tls = tls }
+      // More than the HTTP/2 handler's limit of a server's PINGs.
+      for number in 0..<300 { try await store.put("k", bytes(number)) }
+      #expect(try await store.get("k")?.version == 300)
+      await store.close()
+      var stranger = tls
+      (stranger.certificateFile, stranger.keyFile) = (nil, nil)
+      var believer = tls
+      believer.authorityFile = files.path("client.pem")
+      var elsewhere = tls
+      elsewhere.serverName = "elsewhere.example"
+      var unnamed = tls
+      unnamed.serverName = nil
+      for tls in [stranger, believer, elsewhere, unnamed] {
+        let error = await failure {
+          try await etcd.open {
+            $0.tls = tls
+            $0.dialTimeout = .seconds(1)
+          }
+        }
+        #expect(error?.code == .unavailable, "\(tls)")
+      }
+    }
+  }
+
+  @Test("a user's token is renewed when etcd forgets it")
+  func authenticated() async throws {
+    try await EtcdProcess.turns.take {
+      let etcd = try await EtcdProcess.start()
+      try await etcd.post("/v3/auth/user/add", ["name": "root", "password": "secret"])
+      try await etcd.post("/v3/auth/user/grant", ["user": "root", "role": "root"])
+      try await etcd.post("/v3/auth/enable", [:])
+      let stranger = await failure { try await etcd.open { $0.dialTimeout = .seconds(2) } }
+      #expect(stranger?.code == .unavailable)
+      let liar = await failure {
+        try await etcd.open { ($0.username, $0.password) = ("root", "wrong") }
+      }
+      #expect(liar?.code == .unavailable)
+      let store = try await etcd.open { ($0.username, $0.password) = ("root", "secret") }
+      let stream = try await store.watch(WatchRequest(.key("k")))
+      try await store.put("k", bytes(1))
+      #expect(try await stream.next()?.events.map(\.record.value) == [bytes(1)])
+      // Tokens are in the memory of the process.
+      etcd.kill()
+      try await etcd.startAgain()
+      try await eventually("the store writes again") {
+        await failure { try await store.put("k", bytes(2)) } == nil
+      }
+      var seen = try #require(try await stream.next())
+      while seen.events.map(\.record.value) != [bytes(2)] {
+        seen = try #require(try await stream.next())
+      }
+      await store.close()
+    }
+  }
+}
+
+extension EtcdProcess {
+  /// Asks etcd's JSON gateway for what the store has no call for.
+  func post(_ path: String, _ body: [String: String]) async throws {
+    let json = String(decoding: try JSONEncoder().encode(body), as: UTF8.self)
+    let program = """
+      import sys, urllib.request
+      urllib.request.urlopen(urllib.request.Request(sys.argv[1], sys.argv[2].encode()), timeout=60)
+      """
+    try await Command.run(
+      ["python3", "-c", program, endpoint + path, json], output: folder.path + "/post")
+  }
+}
+
+/// Certificates of an authority of the test's own.
+struct Certificates {
+  private let folder: TemporaryFolder
+
+  func path(_ name: String) -> String { "\(folder.path)/\(name)" }
+
+  static func make() async throws -> Certificates {
+    let files = Certificates(folder: try TemporaryFolder())
+    try await files.openssl(
+      "req", "-x509", "-keyout", files.path("ca.key"), "-out", files.path("ca.pem"), "-subj",
+      "/CN=authority", "-days", "2")
+    for (name, extra) in [
+      ("server", "subjectAltName=DNS:etcd.example"),
+      ("client", "extendedKeyUsage=clientAuth"),
+    ] {
+      try await files.openssl(
+        "req", "-x509", "-CA", files.path("ca.pem"), "-CAkey", files.path("ca.key"), "-keyout",
+        files.path("\(name).key"), "-out", files.path("\(name).pem"), "-subj", "/CN=\(name)",
+        "-addext", extra, "-addext", "basicConstraints=critical,CA:FALSE", "-days", "2")
+    }
+    return files
+  }
+
+  private func openssl(_ arguments: String...) async throws {
+    let key = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]
+    try await Command.run(
+      ["openssl"] + arguments.prefix(2) + key + arguments.dropFirst(2), output: path("log"))
+  }
+}
