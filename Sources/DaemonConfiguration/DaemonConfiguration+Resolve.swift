@@ -1,4 +1,5 @@
 import FoundationEssentials
+import Host
 
 /// The content of a configuration file.
 package struct ConfigurationFile: Hashable, Sendable {

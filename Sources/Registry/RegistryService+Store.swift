@@ -108,7 +108,9 @@ extension RegistryService {
 
   /// Refuses changes in read-only mode.
   func requireWritable() async throws {
-    guard try await governance().readOnly else { return }
+    if !settings.isReadOnly {
+      guard try await governance().readOnly else { return }
+    }
     throw RegistryError(.readOnly, "the registry is in read-only mode")
   }
 }

@@ -133,6 +133,8 @@ package struct RegistrySettings: Sendable {
   package var maximumReferences = 8_192
   /// Whether blobs and manifests may be deleted by clients.
   package var allowsDeletion = true
+  /// Whether this process refuses every change, whatever the rules for the whole registry say.
+  package var isReadOnly = false
 
   /// The usual settings.
   package init() {}

@@ -27,6 +27,7 @@ final class ConnectionHandler: ChannelDuplexHandler {
   private let handler: any HTTPHandler
   private let timer: HeadTimer
   private let limits: HTTPServerLimits
+  private let headers: HTTPHeaders
   private let statistics: ServerStatistics
   private let encoder: HTTPResponseEncoder
   private let decoder: ByteToMessageHandler<HTTPRequestDecoder>
@@ -45,7 +46,7 @@ final class ConnectionHandler: ChannelDuplexHandler {
 
   /// `gone` is completed when the client has left, or when nothing it still sends could matter.
   init(
-    handler: any HTTPHandler, timer: HeadTimer, limits: HTTPServerLimits,
+    handler: any HTTPHandler, timer: HeadTimer, limits: HTTPServerLimits, headers: HTTPHeaders,
     statistics: ServerStatistics, encoder: HTTPResponseEncoder,
     decoder: ByteToMessageHandler<HTTPRequestDecoder>, gone: EventLoopPromise<Void>,
     backlog: OutputBacklog
@@ -53,6 +54,7 @@ final class ConnectionHandler: ChannelDuplexHandler {
     self.handler = handler
     self.timer = timer
     self.limits = limits
+    self.headers = headers
     self.statistics = statistics
     self.encoder = encoder
     self.decoder = decoder
@@ -255,6 +257,7 @@ final class ConnectionHandler: ChannelDuplexHandler {
     guard let request = pending.first else { return }
     var head = head
     head.version = request.version
+    if !headers.isEmpty { addCommonHeaders(to: &head) }
     // the parser stops behind a request for an upgrade, whatever becomes of it
     if !request.isKeepAlive || request.wantsUpgrade
       || (!request.isComplete && request.hasLongBody)
@@ -264,6 +267,13 @@ final class ConnectionHandler: ChannelDuplexHandler {
     }
     if closesAfterAnswer { head.headers.replaceOrAdd(name: "Connection", value: "close") }
     context.write(Self.wrapOutboundOut(.head(head)), promise: nil)
+  }
+
+  private func addCommonHeaders(to head: inout HTTPResponseHead) {
+    let own = head.headers
+    for (name, value) in headers where !own.contains(name: name) {
+      head.headers.add(name: name, value: value)
+    }
   }
 
   private func writeBody(context: ChannelHandlerContext, _ bytes: ByteBuffer) {

@@ -35,6 +35,8 @@ struct HTTPConnection: ServerChildChannel {
   let handler: any HTTPHandler
   let tls: NIOSSLContext?
   let limits: HTTPServerLimits
+  /// Those of every answer that has none of that name itself.
+  let headers: HTTPHeaders
   let statistics: ServerStatistics
   /// Ours, not the quieter one that the server gives along.
   let logger: Logger
@@ -53,8 +55,8 @@ struct HTTPConnection: ServerChildChannel {
       let gone = channel.eventLoop.makePromise(of: Void.self)
       let backlog = OutputBacklog()
       let connection = ConnectionHandler(
-        handler: handler, timer: timer, limits: limits, statistics: statistics, encoder: encoder,
-        decoder: decoder, gone: gone, backlog: backlog)
+        handler: handler, timer: timer, limits: limits, headers: headers, statistics: statistics,
+        encoder: encoder, decoder: decoder, gone: gone, backlog: backlog)
       try pipeline.addHandlers([encoder, EndOfInputGate(connection), decoder, connection])
       let stream = try NIOAsyncChannel<ConnectionInput, ConnectionOutput>(
         wrappingChannelSynchronously: channel,

@@ -3,6 +3,7 @@ import Host
 import HummingbirdCore
 package import Logging
 package import NIOCore
+package import NIOHTTP1
 import NIOPosix
 import NIOSSL
 import ServiceLifecycle
@@ -33,16 +34,18 @@ package struct HTTPServer: Service {
   private let handler: any HTTPHandler
   private let listeners: [ListenerConfiguration]
   private let limits: HTTPServerLimits
+  private let headers: HTTPHeaders
   private let statistics: ServerStatistics
   private let eventLoopGroup: any EventLoopGroup
   private let logger: Logger
   private let onListening: @Sendable ([ListenAddress]) async -> Void
 
-  /// `onListening` is called once, when all listeners accept connections, with their addresses in
-  /// the order given, ports filled in.
+  /// `headers` are those of every answer that has none of that name itself. `onListening` is called
+  /// once, when all listeners accept connections, with their addresses in the order given, ports
+  /// filled in.
   package init(
     handler: any HTTPHandler, listeners: [ListenerConfiguration],
-    limits: HTTPServerLimits = HTTPServerLimits(),
+    limits: HTTPServerLimits = HTTPServerLimits(), headers: HTTPHeaders = [:],
     statistics: ServerStatistics = ServerStatistics(),
     eventLoopGroup: any EventLoopGroup = MultiThreadedEventLoopGroup.singleton, logger: Logger,
     onListening: @escaping @Sendable ([ListenAddress]) async -> Void = { _ in }
@@ -50,6 +53,7 @@ package struct HTTPServer: Service {
     self.handler = handler
     self.listeners = listeners
     self.limits = limits
+    self.headers = headers
     self.statistics = statistics
     self.eventLoopGroup = eventLoopGroup
     self.logger = logger
@@ -87,7 +91,8 @@ package struct HTTPServer: Service {
   ) async throws {
     let tls = try await BlockingPool.shared.run { try listener.tls?.makeContext() }
     let connection = HTTPConnection(
-      handler: handler, tls: tls, limits: limits, statistics: statistics, logger: logger)
+      handler: handler, tls: tls, limits: limits, headers: headers, statistics: statistics,
+      logger: logger)
     switch listener.address {
     case .tcp(let host, let port):
       guard tls != nil || listener.allowsPlainTCP else {

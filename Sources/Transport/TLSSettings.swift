@@ -4,13 +4,19 @@ package import NIOSSL
 package struct TLSSettings: Sendable, Hashable {
   package var certificatePath: String
   package var keyPath: String
-  /// The authority whose clients are let in; nil asks clients for no certificate.
-  package var clientAuthorityPath: String?
+  /// The authorities whose clients are let in; none asks clients for no certificate.
+  package var clientAuthorityPaths: [String]
+  /// The oldest version that is spoken.
+  package var minimumVersion: TLSVersion
 
-  package init(certificatePath: String, keyPath: String, clientAuthorityPath: String? = nil) {
+  package init(
+    certificatePath: String, keyPath: String, clientAuthorityPaths: [String] = [],
+    minimumVersion: TLSVersion = .tlsv12
+  ) {
     self.certificatePath = certificatePath
     self.keyPath = keyPath
-    self.clientAuthorityPath = clientAuthorityPath
+    self.clientAuthorityPaths = clientAuthorityPaths
+    self.minimumVersion = minimumVersion
   }
 
   /// Reads the files (blocking) and checks that they go together. Throws `badConfiguration`.
@@ -20,10 +26,11 @@ package struct TLSSettings: Sendable, Hashable {
       let key = try NIOSSLPrivateKey(file: keyPath, format: .pem)
       var configuration = TLSConfiguration.makeServerConfiguration(
         certificateChain: chain.map { .certificate($0) }, privateKey: .privateKey(key))
-      configuration.minimumTLSVersion = .tlsv12
+      configuration.minimumTLSVersion = minimumVersion
       configuration.applicationProtocols = ["http/1.1"]
-      if let clientAuthorityPath {
-        configuration.trustRoots = .file(clientAuthorityPath)
+      if !clientAuthorityPaths.isEmpty {
+        configuration.trustRoots = .certificates(
+          try clientAuthorityPaths.flatMap { try NIOSSLCertificate.fromPEMFile($0) })
         // the authority decides; a client has no host name that could be checked
         configuration.certificateVerification = .noHostnameVerification
       }
@@ -32,7 +39,8 @@ package struct TLSSettings: Sendable, Hashable {
       throw TransportError(
         code: .badConfiguration, message: "TLS settings cannot be used",
         metadata: [
-          "certificate": certificatePath, "key": keyPath, "ca": clientAuthorityPath ?? "none",
+          "certificate": certificatePath, "key": keyPath,
+          "ca": clientAuthorityPaths.joined(separator: " "),
         ], cause: error)
     }
   }

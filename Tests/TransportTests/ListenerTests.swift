@@ -102,7 +102,7 @@ import Testing
           .tcp(host: "127.0.0.1", port: 0),
           tls: TLSSettings(
             certificatePath: folder + "/server.pem", keyPath: folder + "/server.key",
-            clientAuthorityPath: folder + "/ca.pem"))
+            clientAuthorityPaths: [folder + "/ca.pem"]))
       ], logger: Logger(label: "test"), onListening: { announce.yield($0[0]) })
     let running = Task { try await server.run() }
     var port = 0

@@ -43,6 +43,25 @@ struct ReadyAnswerTests {
     }
   }
 
+  @Test func carriesTheServersHeadersAsAllAnswersDo() async throws {
+    let headers: HTTPHeaders = ["X-Common": "a", "x-common": "b", "x-from": "server"]
+    try await withServer(Self.handler, headers: headers) { path in
+      try await RawClient.connected(to: path) { client in
+        for (uri, from) in [("/ready", "loop"), ("/other", "task")] {
+          try await client.send("GET \(uri) HTTP/1.1\r\nHost: x\r\n\r\n")
+          let head = try await client.read(through: "\r\n\r\n")
+          #expect(head.contains("X-Common: a\r\n") && head.contains("x-common: b\r\n"))
+          // what an answer says itself stands
+          #expect(head.contains("X-From: \(from)\r\n") && !head.contains("server"))
+          #expect(try await client.read(count: 6) == Array(uri.utf8))
+        }
+        try await client.send("nonsense\r\n\r\n")
+        let refusal = try await client.read(through: "\r\n\r\n")
+        #expect(refusal.hasPrefix("HTTP/1.1 400") && refusal.contains("X-Common: a\r\n"))
+      }
+    }
+  }
+
   @Test func keepsItsPlaceBetweenOtherAnswers() async throws {
     let paths = (0..<60).map { $0 % 3 == 0 ? "/other/\($0)" : "/ready/\($0)" }
     try await withServer(Self.handler) { path in

@@ -30,14 +30,14 @@ struct ClosureHandler: HTTPHandler {
 /// Runs a server on a unix socket of its own for the length of `body`, which gets the socket's path.
 func withServer<Result: Sendable>(
   _ handler: ClosureHandler, limits: HTTPServerLimits = HTTPServerLimits(),
-  statistics: ServerStatistics = ServerStatistics(),
+  headers: HTTPHeaders = [:], statistics: ServerStatistics = ServerStatistics(),
   _ body: (String) async throws -> Result
 ) async throws -> Result {
   let path = "/tmp/martlet-transport-\(getpid())-\(UInt32.random(in: 0 ... .max)).sock"
   let (ready, signal) = AsyncStream.makeStream(of: Void.self)
   let server = HTTPServer(
     handler: handler, listeners: [ListenerConfiguration(.unix(path: path))],
-    limits: limits, statistics: statistics, logger: Logger(label: "test"),
+    limits: limits, headers: headers, statistics: statistics, logger: Logger(label: "test"),
     onListening: { _ in signal.finish() })
   let running = Task {
     defer { signal.finish() }

@@ -13,6 +13,9 @@ package struct DistributionSettings: Sendable {
   /// The scheme, host and port clients see, without a slash at the end; nil takes them from each
   /// request. The reference registry's `http.host`.
   package var publicURL: String?
+  /// The URL of the token service in challenges; nil for the one of this registry, as the client
+  /// reaches it.
+  package var tokenRealm: String?
   /// How many entries a page has at most when a client asks for more.
   package var longestPage = 10_000
   /// The scheme that the listener speaks.

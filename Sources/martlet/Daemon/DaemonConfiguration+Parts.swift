@@ -128,7 +128,7 @@ extension DaemonConfiguration {
   var listeners: [ListenerConfiguration] {
     let settings = TLSSettings(
       certificatePath: tlsCertificate, keyPath: tlsKey,
-      clientAuthorityPath: tlsVerify ? tlsCACertificate : nil)
+      clientAuthorityPaths: tlsVerify ? [tlsCACertificate] : [])
     return hosts.map { host in
       switch host {
       case .unix(let path):
