@@ -162,7 +162,8 @@ private final class FakeHandler: ChannelInboundHandler {
     }
     let isBlocked = filling > 0
     holder.change { $0.isBlocked = isBlocked }
-    guard !isBlocked else { return }
+    // A write may have made the channel writable and so have come here before.
+    guard !isBlocked, self.reply != nil else { return }
     self.reply = nil
     switch reply.ending {
     case .whole: context.writeAndFlush(wrapOutboundOut(.end(nil)), promise: nil)
