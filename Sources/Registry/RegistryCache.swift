@@ -28,6 +28,9 @@ final class RegistryCache: Sendable {
     var manifests: [Name: Entry] = [:]
     var names: [String: Set<Name>] = [:]
     var governance: GovernanceSettings?
+    /// Lists of tags by the id of their repository.
+    var tagLists: [String: TagList] = [:]
+    var tagListBytes = 0
     var bytes = 0
     var tick: UInt64 = 0
   }
@@ -122,6 +125,31 @@ final class RegistryCache: Sendable {
     }
   }
 
+  /// The tags of the repository of this id, if they are known.
+  func tagList(_ repositoryID: String) -> TagList? {
+    state.withLock { $0.tagLists[repositoryID] }
+  }
+
+  /// Takes in what tags a repository had when the store had `revision`.
+  func remember(_ list: TagList, of repository: Repository, readAt revision: Revision) {
+    // Lists have a quarter of what manifests have, beside it.
+    let (cost, limit) = (list.cost, byteLimit / 4)
+    guard cost <= limit else { return }
+    state.withLock { state in
+      guard Self.isCurrent(state, repository.id, revision) else { return }
+      Self.removeTagList(repository.id, from: &state)
+      if state.tagListBytes + cost > limit { (state.tagLists, state.tagListBytes) = ([:], 0) }
+      state.tagLists[repository.id] = list
+      state.tagListBytes += cost
+    }
+  }
+
+  private static func removeTagList(_ repositoryID: String, from state: inout State) {
+    if let list = state.tagLists.removeValue(forKey: repositoryID) {
+      state.tagListBytes -= list.cost
+    }
+  }
+
   /// Takes in that a record was changed by `revision`.
   func changed(_ key: Key, at revision: Revision) {
     if let name = key.suffix(after: Keys.repositories) {
@@ -132,6 +160,7 @@ final class RegistryCache: Sendable {
           Self.remove(stale, from: &state)
         }
         for stale in id.flatMap({ state.names[$0] }) ?? [] { Self.remove(stale, from: &state) }
+        if let id { Self.removeTagList(id, from: &state) }
       }
     } else if let rest = key.suffix(after: Keys.tags) ?? key.suffix(after: Keys.manifests) {
       guard let slash = rest.firstIndex(of: "/") else { return }
@@ -139,6 +168,9 @@ final class RegistryCache: Sendable {
       let reference = String(rest[rest.index(after: slash)...])
       state.withLock { state in
         Self.note(id, revision, in: &state)
+        if !state.tagLists.isEmpty, key.suffix(after: Keys.tags) != nil {
+          Self.removeTagList(id, from: &state)
+        }
         for stale in state.names[id] ?? [] where stale.reference == reference {
           Self.remove(stale, from: &state)
         }

@@ -9,16 +9,29 @@ extension RegistryService {
     _ repository: Repository, after: String?, limit: Int?
   ) async throws -> Page<String> {
     if limit == 0 { return Page(items: [], more: false) }
+    if let known = cache.tagList(repository.id) { return known.page(after: after, limit: limit) }
     let prefix = Keys.tags.appending(repository.id + "/")
     let start = after.map { Key(bytes: prefix.appending($0).bytes + [0]) } ?? prefix
     let response = try await read(
       RangeRequest(
         KeyRange(start: start, end: KeyRange.prefix(prefix).end), limit: limit ?? 0, keysOnly: true)
     )
-    let names = response.items.map {
-      String(decoding: $0.key.bytes.dropFirst(prefix.bytes.count), as: UTF8.self)
-    }
-    return Page(items: names, more: response.more)
+    return Page(items: Self.tagNames(response.items, prefix), more: response.more)
+  }
+
+  /// The names of all tags. Kept in memory until one changes.
+  package func tagList(_ repository: Repository) async throws -> TagList {
+    if let known = cache.tagList(repository.id) { return known }
+    let prefix = Keys.tags.appending(repository.id + "/")
+    let response = try await read(RangeRequest(.prefix(prefix), keysOnly: true))
+    let list = TagList(Self.tagNames(response.items, prefix))
+    cache.remember(list, of: repository, readAt: response.revision)
+    return list
+  }
+
+  private static func tagNames(_ items: [KeyValue], _ prefix: Key) -> [String] {
+    let length = prefix.bytes.count
+    return items.map { String(decoding: $0.key.bytes.dropFirst(length), as: UTF8.self) }
   }
 
   /// A tag. Throws `tagUnknown`.

@@ -91,6 +91,83 @@ import Testing
     #expect(kept.last == 49)
   }
 
+  @Test func listOfTagsIsKeptUntilOneChanges() async throws {
+    let fixture = try Fixture()
+    let repository = try await fixture.repository("a/b")
+    let registry = fixture.registry
+    try await fixture.pushImage(repository, "v1", layers: [])
+    #expect(try await registry.tagList(repository).names == ["v1"])
+    #expect(registry.cache.tagList(repository.id) == nil, "not while no watch is in place")
+    let running = Task { await registry.run() }
+    defer { running.cancel() }
+    #expect(try await eventually { registry.cache.isHealthy })
+    let list = try await registry.tagList(repository)
+    #expect(try await registry.tagList(repository) === list)
+
+    try await fixture.pushImage(repository, "v2", layers: [])
+    #expect(try await registry.tagList(repository).names == ["v1", "v2"])
+    #expect(try await registry.tags(repository, after: "v1", limit: nil).items == ["v2"])
+    try await registry.deleteTag(repository, #require(Tag("v1")), by: .system)
+    #expect(try await registry.tagList(repository).names == ["v2"])
+    // As another process would.
+    try await fixture.store.delete(Keys.tag(repository.id, "v2"))
+    #expect(try await eventually { try await registry.tagList(repository).names.isEmpty })
+    try await fixture.pushImage(repository, "v3", layers: [])
+    #expect(try await registry.tagList(repository).names == ["v3"])
+    try await registry.deleteRepository(repository.name, by: .system)
+    // Nobody can ask for it any more, so that there is time until the watch tells.
+    #expect(try await eventually { registry.cache.tagList(repository.id) == nil })
+  }
+
+  @Test func listsOfTagsAreEncodedOnceAndBounded() throws {
+    let cache = RegistryCache(byteLimit: 40_000)
+    cache.begin(at: 5)
+    func repository(_ id: String) throws -> Repository {
+      try RepositoryRecord(id: id, RepositoryDraft(), created: .init(milliseconds: 0))
+        .repository(RepositoryName("a/\(id)"), revision: 1)
+    }
+    let list = TagList((0..<100).map { "v\($0)" })
+    var encodings = 0
+    for _ in 0..<3 {
+      let bytes = list.encoding { names in
+        encodings += 1
+        return ByteBuffer(string: names.joined(separator: ","))
+      }
+      #expect(bytes.readableBytes == list.names.joined(separator: ",").utf8.count)
+    }
+    #expect(encodings == 1)
+    cache.remember(list, of: try repository("old"), readAt: 4)
+    #expect(cache.tagList("old") == nil, "what is older than the watch is not taken in")
+    for number in 0..<20 {
+      cache.remember(list, of: try repository("r\(number)"), readAt: 6)
+      #expect(cache.tagList("r\(number)") != nil)
+    }
+    #expect((0..<20).filter { cache.tagList("r\($0)") != nil }.count < 5)
+    cache.remember(
+      TagList((0..<1000).map { "v\($0)" }), of: try repository("big"), readAt: 6)
+    #expect(cache.tagList("big") == nil)
+    cache.changed(Keys.tag("slow", "v1"), at: 9)
+    cache.remember(list, of: try repository("slow"), readAt: 8)
+    #expect(cache.tagList("slow") == nil, "a slow reader does not put back what was replaced")
+    cache.end()
+    #expect(cache.tagList("r19") == nil)
+  }
+
+  @Test func pagesOfAKnownListAreThoseOfTheStore() throws {
+    let names = ["A", "B", "a", "a.b", "a1", "b"]
+    let list = TagList(names)
+    for after in [nil, "", "A", "Aa", "C", "a", "a.", "a.b", "b", "é", "zz", "\0"] {
+      for limit in [nil, 1, 2, 6, 100] {
+        let rest = names.filter { name in
+          after.map { Array($0.utf8).lexicographicallyPrecedes(Array(name.utf8)) } ?? true
+        }
+        let page = list.page(after: after, limit: limit)
+        #expect(page.items == Array(rest.prefix(limit ?? 100)))
+        #expect(page.more == (page.items.count < rest.count))
+      }
+    }
+  }
+
   @Test func watchedRangeHoldsWhatTheCacheKnows() {
     for key in [Keys.manifests, Keys.repositories, Keys.tags, Keys.settings, Keys.names] {
       #expect(RegistryCache.watchedKeys.contains(key.appending("x")))

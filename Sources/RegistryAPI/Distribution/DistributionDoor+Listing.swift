@@ -10,13 +10,18 @@ extension DistributionDoor {
   func listTags(_ request: Request, _ name: DistributionName) async throws {
     let repository = try await repository(request, name, .pull)
     let limit = try pageSize(request)
-    let page = try await registry.tags(repository, after: request.query["last"], limit: limit)
     var body = ByteBuffer()
-    body.reserveCapacity(64 + page.items.count * 24)
     body.writeStaticString("{\"name\":")
     body.writeJSONString(name.text)
     body.writeStaticString(",\"tags\":[")
-    Self.write(page.items, to: &body)
+    guard limit != nil || request.query["last"] != nil else {
+      let list = try await registry.tagList(repository)
+      body.writeImmutableBuffer(list.encoding(Self.texts))
+      body.writeStaticString("]}\n")
+      return try await answer(request, body, nil)
+    }
+    let page = try await registry.tags(repository, after: request.query["last"], limit: limit)
+    body.writeImmutableBuffer(Self.texts(page.items))
     body.writeStaticString("]}\n")
     let link = page.more ? next(request, "/v2/\(name.text)/tags/list", page.items.last, limit) : nil
     try await answer(request, body, link)
@@ -28,9 +33,8 @@ extension DistributionDoor {
     let page = try await registry.catalog(
       request.caller, after: request.query["last"], limit: limit ?? settings.longestPage)
     var body = ByteBuffer()
-    body.reserveCapacity(64 + page.items.count * 40)
     body.writeStaticString("{\"repositories\":[")
-    Self.write(page.items.map(\.description), to: &body)
+    body.writeImmutableBuffer(Self.texts(page.items.map(\.description)))
     body.writeStaticString("]}\n")
     let size = limit ?? settings.longestPage
     let link = page.more ? next(request, "/v2/_catalog", page.items.last?.description, size) : nil
@@ -57,13 +61,15 @@ extension DistributionDoor {
     try await request.exchange.respond(.ok, headers: headers, body: body)
   }
 
-  private static func write(_ texts: [String], to body: inout ByteBuffer) {
-    var isFirst = true
-    for text in texts {
-      if !isFirst { body.writeStaticString(",") }
-      isFirst = false
-      body.writeJSONString(text)
+  /// The elements of an array of strings.
+  private static func texts(_ texts: [String]) -> ByteBuffer {
+    var bytes = ByteBuffer()
+    bytes.reserveCapacity(texts.reduce(0) { $0 + $1.utf8.count + 3 })
+    for (index, text) in texts.enumerated() {
+      if index > 0 { bytes.writeStaticString(",") }
+      bytes.writeJSONString(text)
     }
+    return bytes
   }
 
   /// The index that a list of referrers is answered as.
