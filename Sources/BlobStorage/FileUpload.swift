@@ -48,13 +48,15 @@ actor FileUpload: BlobUpload {
     try await settle()
     let file = file
     let folder = storage.root + "/uploads"
-    try await storage.blocking {
+    let stamp = try await storage.blocking {
       try checked("fdatasync", nil, retryingInterrupts { fdatasync(file.rawValue) })
       // The upload's name must outlive a crash too.
       try DurableFile.syncDirectory(folder)
+      return try RestingHashes.Stamp(file)
     }
     isEnded = true
     file.close()
+    if let hasher { storage.restingHashes.keep(hasher, of: id, stamp) }
   }
 
   func commit(_ expected: Digest) async throws -> StoredFile {

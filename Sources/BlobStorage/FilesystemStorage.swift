@@ -12,6 +12,7 @@ package struct FilesystemStorage: BlobStorage {
   /// The folder that everything lies in.
   package let root: String
   let pool: BlockingPool
+  let restingHashes = RestingHashes()
 
   /// A storage in this folder, which is made if it is not there. Blocks; throws
   /// `BlobStorageError` (`badConfiguration`).
@@ -50,13 +51,13 @@ package struct FilesystemStorage: BlobStorage {
 
   package func resumeUpload(_ id: UploadID) async throws -> any BlobUpload {
     let path = uploadPath(id)
-    let (file, size) = try await blocking {
+    let (file, stamp) = try await blocking {
       let file = try Descriptor.open(path, O_RDWR)
-      return (file, try Self.size(of: file))
+      return (file, try RestingHashes.Stamp(file))
     }
-    // What is there is hashed at the end, in one go: most uploads are never resumed.
-    return FileUpload(
-      id: id, storage: self, file: file, size: size, hasher: size == 0 ? DigestHasher() : nil)
+    // Without the hash of what is there it is hashed at the end, in one go.
+    let hasher = restingHashes.take(id, stamp) ?? (stamp.size == 0 ? DigestHasher() : nil)
+    return FileUpload(id: id, storage: self, file: file, size: stamp.size, hasher: hasher)
   }
 
   package func uploadSize(_ id: UploadID) async throws -> Int64 {
@@ -77,6 +78,7 @@ package struct FilesystemStorage: BlobStorage {
   }
 
   package func cancelUpload(_ id: UploadID) async throws {
+    restingHashes.forget(id)
     let path = uploadPath(id)
     try await blocking {
       guard unlink(path) == 0 || errno == ENOENT else { throw SystemError.last("unlink", path) }

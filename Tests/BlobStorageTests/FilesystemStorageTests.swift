@@ -1,9 +1,10 @@
-import BlobStorage
 import Glibc
 import Host
 import NIOCore
 import OCI
 import Testing
+
+@testable import BlobStorage
 
 @Suite struct FilesystemStorageTests {
   private func withStorage(
@@ -45,6 +46,58 @@ import Testing
       let resumed = try await next.resumeUpload(upload.id)
       let stored = try await resumed.commit(Digest.sha256(of: Array("half".utf8)))
       #expect(try await next.size(of: stored.key) == 4)
+    }
+  }
+
+  @Test func whatRestsIsHashedOnlyOnce() async throws {
+    try await withStorage { storage in
+      let upload = try await storage.beginUpload(.random())
+      try await upload.append(ByteBuffer(string: "some"))
+      try await upload.suspend()
+      #expect(storage.restingHashes.count == 1)
+      let path = storage.uploadPath(upload.id)
+      let stamp = try RestingHashes.Stamp(Descriptor.open(path, O_RDONLY))
+      let hasher = try #require(storage.restingHashes.take(upload.id, stamp))
+      #expect(hasher.finalize() == Digest.sha256(of: Array("some".utf8)))
+      #expect(storage.restingHashes.take(upload.id, stamp) == nil, "it is handed out once")
+      storage.restingHashes.keep(hasher, of: upload.id, stamp)
+      let resumed = try await storage.resumeUpload(upload.id)
+      #expect(storage.restingHashes.count == 0)
+      try await resumed.append(ByteBuffer(string: "thing"))
+      try await resumed.suspend()
+      let again = try await storage.resumeUpload(upload.id)
+      _ = try await again.commit(Digest.sha256(of: Array("something".utf8)))
+    }
+  }
+
+  @Test func whatAnotherProcessWroteIsHashedAnew() async throws {
+    try await withStorage { storage in
+      let upload = try await storage.beginUpload(.random())
+      try await upload.append(ByteBuffer(string: "some"))
+      try await upload.suspend()
+      let other = try FilesystemStorage(root: storage.root)
+      let theirs = try await other.resumeUpload(upload.id)
+      try await theirs.append(ByteBuffer(string: "thing"))
+      try await theirs.suspend()
+      let ours = try await storage.resumeUpload(upload.id)
+      try await ours.append(ByteBuffer(string: " more"))
+      _ = try await ours.commit(Digest.sha256(of: Array("something more".utf8)))
+    }
+  }
+
+  @Test func hashesThatRestAreBounded() async throws {
+    try await withStorage { storage in
+      let upload = try await storage.beginUpload(.random())
+      try await upload.suspend()
+      let path = storage.uploadPath(upload.id)
+      let stamp = try RestingHashes.Stamp(Descriptor.open(path, O_RDONLY))
+      let hashes = RestingHashes(limit: 10)
+      for _ in 0..<100 { hashes.keep(DigestHasher(), of: .random(), stamp) }
+      hashes.keep(DigestHasher(), of: upload.id, stamp)
+      #expect(hashes.count == 10)
+      #expect(hashes.take(upload.id, stamp) != nil, "the newest stays")
+      try await storage.cancelUpload(upload.id)
+      #expect(storage.restingHashes.count == 0, "what is cancelled is forgotten")
     }
   }
 
