@@ -124,10 +124,13 @@ final class EtcdWatch: Sendable {
   private func pump() async {
     var backoff = Backoff()
     var mayRenew = true
+    var failures = 0
     while !Task.isCancelled {
       var failure: any Error = RPCError(code: .unavailable, message: "the stream ended")
       do { try await readStream() } catch { failure = error }
-      if state.withLock({ $0.leaveStream() }) { (backoff, mayRenew) = (Backoff(), true) }
+      if state.withLock({ $0.leaveStream() }) {
+        (backoff, mayRenew, failures) = (Backoff(), true, 0)
+      }
       switch meaning(of: failure) {
       case .final(let error):
         // A member also calls a token that it does not know a lack of permission.
@@ -139,7 +142,11 @@ final class EtcdWatch: Sendable {
       case .staleToken: await renewToken()
       case .refused, .unknown: break
       }
-      client.logger.debug("the stream of a watch broke", metadata: ["error": "\(failure)"])
+      failures += 1
+      // What does not pass by itself in some seconds is worth to be known, once.
+      client.logger.log(
+        level: failures == 6 ? .warning : .debug, "the stream of a watch broke",
+        metadata: ["error": "\(failure)", "attempts": "\(failures)"])
       // Only the end of the watch ends a sleep early.
       guard (try? await Task.sleep(for: backoff.step())) != nil else { return }
     }

@@ -18,9 +18,20 @@ final class EtcdProcess: Sendable {
   /// How many run at once; the others wait.
   static let turns = Turns(4)
 
+  /// Where a member of a cluster is.
+  private struct Place {
+    var name = "default"
+    var client = 0
+    var peer = 0
+    /// All members of the cluster, as etcd's option names them.
+    var cluster = ""
+
+    var peerURL: String { "http://127.0.0.1:\(peer)" }
+  }
+
   private struct State {
     var pid: pid_t = 0
-    var port = 0
+    var place = Place()
   }
 
   let folder: TemporaryFolder
@@ -29,19 +40,39 @@ final class EtcdProcess: Sendable {
 
   /// Starts an etcd that answers, secured with these options if there are any.
   static func start(security: [String] = []) async throws -> EtcdProcess {
-    let process = try EtcdProcess(security: security)
     for _ in 0..<10 {
-      let ports = try freePorts(2)
-      try process.spawn(client: ports[0], peer: ports[1])
       // An etcd whose port was taken meanwhile ends by itself.
-      if try await process.waitUntilListening() { return process }
+      if let etcd = try await tryStart(1, security: security).first { return etcd }
     }
     throw HelperFailure(description: "etcd does not start")
   }
 
-  private init(security: [String]) throws {
+  /// Starts a cluster of three members.
+  static func startCluster() async throws -> [EtcdProcess] {
+    for _ in 0..<10 {
+      let members = try await tryStart(3, security: [])
+      if !members.isEmpty { return members }
+    }
+    throw HelperFailure(description: "the cluster does not start")
+  }
+
+  private static func tryStart(_ count: Int, security: [String]) async throws -> [EtcdProcess] {
+    let ports = try freePorts(2 * count)
+    var places = (0..<count).map { number in
+      Place(name: "m\(number)", client: ports[2 * number], peer: ports[2 * number + 1])
+    }
+    let cluster = places.map { "\($0.name)=\($0.peerURL)" }.joined(separator: ",")
+    for index in places.indices { places[index].cluster = cluster }
+    let members = try places.map { try EtcdProcess(place: $0, security: security) }
+    for member in members { try member.spawn() }
+    for member in members where try await !member.waitUntilListening() { return [] }
+    return members
+  }
+
+  private init(place: Place, security: [String]) throws {
     folder = try TemporaryFolder()
     self.security = security
+    state.withLock { $0.place = place }
   }
 
   deinit {
@@ -50,7 +81,7 @@ final class EtcdProcess: Sendable {
 
   var endpoint: String {
     let scheme = security.isEmpty ? "http" : "https"
-    return "\(scheme)://127.0.0.1:\(state.withLock { $0.port })"
+    return "\(scheme)://127.0.0.1:\(state.withLock { $0.place.client })"
   }
 
   /// A new store on the process.
@@ -81,8 +112,7 @@ final class EtcdProcess: Sendable {
   /// Starts the killed process again, with its data and on its ports, and waits for it.
   func startAgain() async throws {
     for _ in 0..<10 {
-      let port = state.withLock { $0.port }
-      try spawn(client: port, peer: try freePorts(1)[0])
+      try spawn()
       if try await waitUntilListening() { return }
     }
     throw HelperFailure(description: "etcd does not start again")
@@ -97,23 +127,22 @@ final class EtcdProcess: Sendable {
     if pid > 0 { _ = Glibc.kill(pid, number) }
   }
 
-  private func spawn(client: Int, peer: Int) throws {
-    let clientURL = "\(security.isEmpty ? "http" : "https")://127.0.0.1:\(client)"
-    let peerURL = "http://127.0.0.1:\(peer)"
+  private func spawn() throws {
+    let place = state.withLock { $0.place }
     let pid = try Command.spawn(
       [
-        "etcd", "--data-dir", folder.path + "/data", "--listen-client-urls", clientURL,
-        "--advertise-client-urls", clientURL, "--listen-peer-urls", peerURL,
-        "--initial-advertise-peer-urls", peerURL, "--initial-cluster", "default=\(peerURL)",
-        "--heartbeat-interval", "50", "--election-timeout", "500", "--logger", "zap",
-        "--log-level", "error",
+        "etcd", "--name", place.name, "--data-dir", folder.path + "/data",
+        "--listen-client-urls", endpoint, "--advertise-client-urls", endpoint,
+        "--listen-peer-urls", place.peerURL, "--initial-advertise-peer-urls", place.peerURL,
+        "--initial-cluster", place.cluster, "--heartbeat-interval", "50",
+        "--election-timeout", "500", "--logger", "zap", "--log-level", "error",
       ] + security, output: folder.path + "/log")
-    state.withLock { $0 = State(pid: pid, port: client) }
+    state.withLock { $0.pid = pid }
   }
 
   /// Waits for the port to take connections; false when the process ended.
   private func waitUntilListening() async throws -> Bool {
-    let (pid, port) = state.withLock { ($0.pid, $0.port) }
+    let (pid, port) = state.withLock { ($0.pid, $0.place.client) }
     let deadline = ContinuousClock.now + .seconds(60)
     while ContinuousClock.now < deadline {
       var status: Int32 = 0
@@ -130,29 +159,23 @@ final class EtcdProcess: Sendable {
   }
 }
 
-/// Ports of the loopback interface that nobody has.
+/// Ports of the loopback interface that nobody has, and that no connection gets by itself: a killed
+/// etcd wants its own again.
 func freePorts(_ count: Int) throws -> [Int] {
-  let sockets = try (0..<count).map { _ in try boundSocket() }
+  var sockets: [(descriptor: Int32, port: Int)] = []
   defer { for (descriptor, _) in sockets { close(descriptor) } }
-  return sockets.map(\.1)
-}
-
-private func boundSocket() throws -> (Int32, Int) {
-  let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
-  guard descriptor >= 0 else { throw HelperFailure(description: "no socket: \(errno)") }
-  let port = withLoopback(port: 0) { address, length -> Int? in
-    guard bind(descriptor, address, length) == 0 else { return nil }
-    var length = length
-    guard getsockname(descriptor, address, &length) == 0 else { return nil }
-    return address.withMemoryRebound(to: sockaddr_in.self, capacity: 1) {
-      Int(UInt16(bigEndian: $0.pointee.sin_port))
+  for _ in 0..<1_000 where sockets.count < count {
+    let port = Int.random(in: 10_000..<32_000)
+    let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+    guard descriptor >= 0 else { throw HelperFailure(description: "no socket: \(errno)") }
+    if withLoopback(port: UInt16(port), { bind(descriptor, $0, $1) == 0 }) {
+      sockets.append((descriptor, port))
+    } else {
+      close(descriptor)
     }
   }
-  guard let port else {
-    close(descriptor)
-    throw HelperFailure(description: "no port: \(errno)")
-  }
-  return (descriptor, port)
+  guard sockets.count == count else { throw HelperFailure(description: "no ports are free") }
+  return sockets.map(\.port)
 }
 
 private func connects(to port: Int) throws -> Bool {

@@ -31,7 +31,13 @@ private final class Acknowledged: Sendable {
   }
 
   var all: [Key: (acknowledged: Int, tried: Int)] { state.withLock { $0 } }
-  var total: Int { all.values.reduce(0) { $0 + $1.acknowledged } }
+  private var total: Int { all.values.reduce(0) { $0 + $1.acknowledged } }
+
+  /// Waits for that many more.
+  func grow(by count: Int) async throws {
+    let before = total
+    try await eventually("writes go on") { self.total >= before + count }
+  }
 }
 
 /// A value that several tasks change.
@@ -52,55 +58,87 @@ struct FailureTests {
     try await EtcdProcess.turns.take {
       let etcd = try await EtcdProcess.start()
       let store = try await etcd.open()
-      let start = try await store.currentRevision() + 1
-      let watched = Shared<[WatchBatch]>([])
-      let stream = try await store.watch(WatchRequest(.prefix("w/"), from: start))
-      let acknowledged = Acknowledged()
-      let isOver = Shared(false)
-      try await withThrowingTaskGroup(of: Void.self) { group in
-        let watcher = Task {
-          while let batch = try await stream.next() { watched.change { $0.append(batch) } }
-        }
-        for writer in 0..<4 {
-          let key = Key("w/\(writer)")
-          group.addTask {
-            var number = 0
-            while !isOver.value {
-              number += 1
-              acknowledged.trying(number, key)
-              do {
-                try await store.put(key, bytes(number))
-                acknowledged.done(number, key)
-              } catch let error as StateStoreError where error.code == .unavailable {
-                // The next number is written over it, whatever became of it.
-              }
-            }
-          }
-        }
+      try await expectNothingLost(store) { acknowledged in
         for _ in 0..<3 {
-          let before = acknowledged.total
-          try await eventually("writes go on") { acknowledged.total >= before + 100 }
+          try await acknowledged.grow(by: 100)
           etcd.kill()
           try await etcd.startAgain()
         }
-        let before = acknowledged.total
-        try await eventually("writes go on") { acknowledged.total >= before + 20 }
-        isOver.change { $0 = true }
-        try await group.waitForAll()
-        let last = try await store.put("w/last", [])
-        try await eventually("the watch sees the last write") {
-          watched.value.last?.revision == last
-        }
-        watcher.cancel()
       }
-      for (key, numbers) in acknowledged.all {
-        let value = try #require(try await store.get(key)?.value)
-        let stored = try #require(Int(String(decoding: value, as: UTF8.self)))
-        #expect((numbers.acknowledged...numbers.tried).contains(stored), "\(key)")
-      }
-      try await expectWhole(watched.value, of: store, from: start)
       await store.close()
     }
+  }
+
+  @Test("nor does a cluster whose members are killed one after the other")
+  func killedMembers() async throws {
+    try await EtcdProcess.turns.take {
+      let members = try await EtcdProcess.startCluster()
+      let endpoints = members.map(\.endpoint)
+      let store = try await members[0].open { $0.endpoints = endpoints }
+      try await expectNothingLost(store) { acknowledged in
+        for member in members {
+          try await acknowledged.grow(by: 30)
+          member.kill()
+          try await acknowledged.grow(by: 30)
+          try await member.startAgain()
+        }
+      }
+      await store.close()
+    }
+  }
+
+  /// Lets writers write and a watch watch while `disturb` goes on; then compares.
+  private func expectNothingLost(
+    _ store: EtcdStateStore, while disturb: @Sendable (Acknowledged) async throws -> Void
+  ) async throws {
+    let start = try await store.currentRevision() + 1
+    let watched = Shared<[WatchBatch]>([])
+    let stream = try await store.watch(WatchRequest(.prefix("w/"), from: start))
+    let watcher = Task {
+      while let batch = try await stream.next() { watched.change { $0.append(batch) } }
+    }
+    defer { watcher.cancel() }
+    let acknowledged = Acknowledged()
+    let isOver = Shared(false)
+    try await withThrowingTaskGroup(of: Void.self) { group in
+      for writer in 0..<4 {
+        group.addTask {
+          let key = Key("w/\(writer)")
+          var number = 0
+          while !isOver.value, !Task.isCancelled {
+            number += 1
+            acknowledged.trying(number, key)
+            do {
+              try await store.put(key, bytes(number))
+              acknowledged.done(number, key)
+            } catch let error as StateStoreError where error.code == .unavailable {
+              // The next number is written over it, whatever became of it.
+            }
+          }
+        }
+      }
+      try await disturb(acknowledged)
+      try await acknowledged.grow(by: 20)
+      isOver.change { $0 = true }
+      try await group.waitForAll()
+    }
+    let last = Shared<Revision>(0)
+    try await eventually("the last write is made") {
+      let error = await failure {
+        let revision = try await store.put("w/last", [])
+        last.change { $0 = revision }
+      }
+      return error == nil
+    }
+    try await eventually("the watch sees the last write") {
+      watched.value.last?.revision ?? 0 >= last.value
+    }
+    for (key, numbers) in acknowledged.all {
+      let value = try #require(try await store.get(key)?.value)
+      let stored = try #require(Int(String(decoding: value, as: UTF8.self)))
+      #expect((numbers.acknowledged...numbers.tried).contains(stored), "\(key)")
+    }
+    try await expectWhole(watched.value, of: store, from: start)
   }
 
   /// Compares what a watch saw with history, revision by revision.
@@ -134,6 +172,8 @@ struct FailureTests {
       etcd.kill()
       let waiting = Task { try await stream.next() }
       try await etcd.startAgain()
+      // A question is asked again when the old connection takes it along.
+      _ = try await other.get("k")
       for number in 0..<3 { try await other.put("k", bytes(number)) }
       let last = try await other.currentRevision()
       let batch = try #require(try await waiting.value)

@@ -70,6 +70,35 @@ struct SharedClusterTests {
     }
   }
 
+  @Test("watches of history that nobody reads hold up nobody")
+  func unread() async throws {
+    try await EtcdProcess.turns.take {
+      let etcd = try await EtcdProcess.start()
+      let store = try await etcd.open()
+      let value = [UInt8](repeating: 7, count: 1_000_000)
+      let start = try await store.currentRevision() + 1
+      for _ in 0..<30 { try await store.put("k", value) }
+      var streams: [WatchStream] = []
+      for _ in 0..<4 {
+        streams.append(try await store.watch(WatchRequest(.key("k"), from: start)))
+      }
+      // Long enough for the history to be sent that is not taken.
+      for number in 0..<50 {
+        try await store.put("other", bytes(number))
+        try await Task.sleep(for: .milliseconds(20))
+      }
+      let large = try await store.get("k")
+      #expect(large?.value.count == 1_000_000)
+      for stream in streams {
+        for revision in start..<start + 30 {
+          let batch = try #require(try await stream.next())
+          #expect(batch.revision == revision)
+        }
+      }
+      await store.close()
+    }
+  }
+
   @Test("connections are secured on both sides")
   func secured() async throws {
     try await EtcdProcess.turns.take {
