@@ -13,6 +13,7 @@ import time
 from pathlib import Path
 
 from engines import BINARY, until, version_of
+from load import SmallImage, shared
 
 PASSWORD = "a password for the bench"
 
@@ -65,6 +66,33 @@ class RegistryServer:
         """The headers of a client that pulls from a repository."""
         return {}
 
+    # What there is much of
+
+    def add_tags(self, name: str, tags: list[str], image: SmallImage):
+        """Gives an image, which the repository has, further tags."""
+        shared(self, 8, tags, lambda wire, tag: wire.push_manifest(name, tag, image.manifest))
+
+    def add_repositories(self, names: list[str], source: str, image: SmallImage):
+        """Makes repositories with an image that `source` has."""
+        def fill(wire, name):
+            for digest in (image.layer_digest, image.config_digest):
+                wire.ask("POST", f"/v2/{name}/blobs/uploads/?mount={digest}&from={source}",
+                         expect=201)
+            wire.push_manifest(name, "v1", image.manifest)
+
+        shared(self, 8, names, fill)
+
+    def add_untagged(self, name: str, images: list[SmallImage], deleted: bool):
+        """Pushes images without a tag, and deletes their manifests again."""
+        def push(wire, image):
+            wire.push(name, image.digest, image)
+            if deleted:
+                wire.ask("DELETE", f"/v2/{name}/manifests/{image.digest}", expect=202)
+
+        shared(self, 8, images, push)
+
+    # Garbage
+
     def collects(self) -> bool:
         """Whether garbage can be collected."""
         return True
@@ -98,6 +126,41 @@ class DockerRegistry(RegistryServer):
 
     def command(self):
         return ["docker-registry", "serve", self.configuration]
+
+    # Its folders are filled by hand: thousands of pushes would take it minutes.
+
+    def place(self, path: str, data: str | bytes):
+        path = f"{self.folder}/data/docker/registry/v2/{path}"
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        with open(path, "wb") as file:
+            file.write(data if isinstance(data, bytes) else data.encode())
+
+    def link(self, folder: str, digest: str):
+        self.place(f"{folder}/{digest.replace(':', '/')}/link", digest)
+
+    def add_tags(self, name, tags, image):
+        for tag in tags:
+            folder = f"repositories/{name}/_manifests/tags/{tag}"
+            self.place(f"{folder}/current/link", image.digest)
+            self.link(f"{folder}/index", image.digest)
+
+    def add_repositories(self, names, source, image):
+        for name in names:
+            self.link(f"repositories/{name}/_manifests/revisions", image.digest)
+            for digest in (image.layer_digest, image.config_digest):
+                self.link(f"repositories/{name}/_layers", digest)
+            self.add_tags(name, ["v1"], image)
+
+    def add_untagged(self, name, images, deleted):
+        for image in images:
+            for digest, data in ((image.digest, image.manifest), (image.layer_digest, image.layer),
+                                 (image.config_digest, image.config)):
+                word = digest.partition(":")[2]
+                self.place(f"blobs/sha256/{word[:2]}/{word}/data", data)
+            for digest in (image.layer_digest, image.config_digest):
+                self.link(f"repositories/{name}/_layers", digest)
+            if not deleted:
+                self.link(f"repositories/{name}/_manifests/revisions", image.digest)
 
     def collect(self) -> float:
         # It must not run while it is written to, so what it takes is the command's time.

@@ -7,15 +7,14 @@ import os
 import random
 import time
 
-from load import (CONFIG, LAYER, SmallImage, Wire, digest_of, listed, manifest_of,
-                  requests_per_second, shared, throughput)
+from load import SmallImage, Wire, listed, requests_per_second, shared, throughput
 
 
 class Size:
     def __init__(self, quick: bool):
         self.quick = quick
         self.runs = 2 if quick else 7
-        self.heavy = 1 if quick else 5
+        self.heavy = 1 if quick else 3
         self.seconds = 1 if quick else 4
         self.big = (32 if quick else 1024) << 20
         self.images = 50 if quick else 1000
@@ -149,9 +148,7 @@ class Tags(Work):
         image = SmallImage(random.Random(7))
         with Wire(server) as wire:
             wire.push("bench/tags", "first", image)
-        tags = [f"v{number}" for number in range(self.size.entries - 1)]
-        shared(server, 8, tags, lambda wire, tag: wire.push_manifest(
-            "bench/tags", tag, image.manifest))
+        server.add_tags("bench/tags", [f"v{number}" for number in range(self.size.entries - 1)], image)
         self.measure(server)
 
     def measure(self, server):
@@ -169,19 +166,12 @@ class Catalogue(Work):
 
     def prepare(self, server):
         image = SmallImage(random.Random(7))
-        names = [f"catalogue/r{number}" for number in range(self.size.entries)]
-
-        def fill(wire, name):
-            for digest in (image.layer_digest, image.config_digest):
-                wire.ask("POST", f"/v2/{name}/blobs/uploads/?mount={digest}&from=bench/small",
-                         expect=201)
-            wire.push_manifest(name, "v1", image.manifest)
-
         with Wire(server) as wire:
             # Another work may have pushed it.
             if wire.ask("HEAD", f"/v2/bench/small/blobs/{image.layer_digest}")[9:12] != b"200":
                 wire.push("bench/small", "latest", image)
-        shared(server, 8, names, fill)
+        server.add_repositories([f"catalogue/r{number}" for number in range(self.size.entries)],
+                                "bench/small", image)
         self.measure(server)
 
     def measure(self, server):
@@ -197,40 +187,17 @@ class Garbage(Work):
     key, goal, heavy = "garbage", 0.1, True
     title = "garbage collection with {garbage} manifests, half of them deleted"
 
-    @property
-    def repetitions(self) -> int:
-        return 1 if self.size.quick else 3
-
     def applies(self, server) -> bool:
         return super().applies(server) and server.collects()
 
-    def fill(self, server, name: str, count: int) -> list[str]:
-        """Pushes images that share a configuration; gives the digests of their manifests."""
-        config = b'{"architecture":"amd64","os":"linux"}'
-        with Wire(server) as wire:
-            place = wire.begin(name)
-            place = wire.location(wire.ask("PATCH", place, config, "application/octet-stream"))
-            wire.commit(place, digest_of(config))
-        layers = [self.source.randbytes(2000) for _ in range(count)]
-        manifests = [manifest_of((CONFIG, config), (LAYER, layer)) for layer in layers]
-
-        def push(wire, item):
-            layer, manifest = item
-            wire.push_blob(name, layer, digest_of(layer))
-            wire.push_manifest(name, digest_of(manifest), manifest)
-
-        shared(server, 8, list(zip(layers, manifests)), push)
-        return [digest_of(manifest) for manifest in manifests]
+    def images(self) -> list[SmallImage]:
+        return [SmallImage(self.source, 2000) for _ in range(self.size.garbage // 2)]
 
     def prepare(self, server):
-        self.fill(server, "garbage/kept", self.size.garbage // 2)
+        server.add_untagged("garbage/kept", self.images(), deleted=False)
 
     def measure(self, server):
-        self.turn += 1
-        name = "garbage/dropped"
-        digests = self.fill(server, name, self.size.garbage // 2)
-        shared(server, 8, digests, lambda wire, digest: wire.ask(
-            "DELETE", f"/v2/{name}/manifests/{digest}", expect=202))
+        server.add_untagged("garbage/dropped", self.images(), deleted=True)
         os.sync()
         return server.collect()
 
