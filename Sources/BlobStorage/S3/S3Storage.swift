@@ -21,7 +21,7 @@ package final class S3Storage: BlobStorage {
 
   /// A storage in a bucket, which is not asked yet. Throws ``BlobStorageError``
   /// (`badConfiguration`).
-  package init(_ settings: S3Settings, logger: Logger) throws {
+  package init(settings: S3Settings, logger: Logger) throws {
     try Self.check(settings)
     self.settings = settings
     let client = S3Client(

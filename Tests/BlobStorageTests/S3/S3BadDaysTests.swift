@@ -15,7 +15,7 @@ import Testing
     var settings = settings
     settings.requestTimeout = timeout
     settings.retryPatience = patience
-    return try S3Storage(settings, logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
+    return try S3Storage(settings: settings, logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
   }
 
   private func expect(

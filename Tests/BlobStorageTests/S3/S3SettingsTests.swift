@@ -66,7 +66,7 @@ import Testing
     add { $0.accessKey = "" }
     for (number, settings) in cases.enumerated() {
       do {
-        _ = try S3Storage(settings, logger: Logger(label: "test"))
+        _ = try S3Storage(settings: settings, logger: Logger(label: "test"))
         Issue.record("nothing was thrown by case \(number)")
       } catch {
         #expect((error as? BlobStorageError)?.code == .badConfiguration, "\(error)")
@@ -79,7 +79,7 @@ import Testing
     settings.rootDirectory = "/our/images/"
     settings.presignLifetime = 60
     let key = StorageKey.random()
-    let storage = try S3Storage(settings, logger: Logger(label: "test"))
+    let storage = try S3Storage(settings: settings, logger: Logger(label: "test"))
     let url = try #require(try await storage.redirect(to: key))
     #expect(
       url.hasPrefix(
@@ -87,7 +87,7 @@ import Testing
       ))
     #expect(url.contains("&X-Amz-Expires=60&"))
     settings.redirects = false
-    let quiet = try S3Storage(settings, logger: Logger(label: "test"))
+    let quiet = try S3Storage(settings: settings, logger: Logger(label: "test"))
     #expect(try await quiet.redirect(to: key) == nil)
     #expect(quiet.localPath(of: key) == nil)
   }

@@ -31,7 +31,7 @@ struct S3StorageTests {
   }
 
   private func storage(_ settings: S3Settings) throws -> S3Storage {
-    try S3Storage(settings, logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
+    try S3Storage(settings: settings, logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
   }
 
   /// So many bytes that are quickly made.
