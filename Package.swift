@@ -70,7 +70,8 @@ let package = Package(
     .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
     .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
     .package(url: "https://github.com/apple/swift-nio-ssl", from: "2.37.6"),
-    .package(url: "https://github.com/apple/swift-protobuf", from: "1.39.0"),
+    // Its default traits bring in the whole of Foundation, with ICU.
+    .package(url: "https://github.com/apple/swift-protobuf", from: "1.39.0", traits: []),
     .package(url: "https://github.com/grpc/grpc-swift-2", from: "2.4.3"),
     .package(url: "https://github.com/grpc/grpc-swift-nio-transport", from: "2.9.2"),
     .package(
@@ -189,8 +190,8 @@ let package = Package(
     tests(
       "RegistryJobs",
       [
-        "OCI", "StateStore", "BlobStorage", "Identity", "Registry", crypto, httpClient, log,
-        nioCore, nioPosix, nioHTTP1,
+        "OCI", "StateStore", "StateStoreSQLite", "BlobStorage", "Identity", "Registry", crypto,
+        httpClient, log, nioCore, nioPosix, nioHTTP1, nioSSL,
       ]),
     tests("RegistryConfiguration", ["BlobStorage", "RegistryJobs", log]),
     tests(
