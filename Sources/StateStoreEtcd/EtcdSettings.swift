@@ -29,7 +29,8 @@ package struct EtcdSettings: Hashable, Sendable {
   /// The members of one cluster, each `HOST:PORT`, `http://HOST:PORT` or `https://HOST:PORT`; the
   /// port is 2379 when none is named. `https` is secured even without `tls`.
   package var endpoints: [String]
-  /// What every key of ours begins with in etcd, so that several users share a cluster.
+  /// What every key of ours begins with in etcd, so that several users share a cluster; a slash is
+  /// added where it does not end with one. Empty when all keys are ours.
   package var prefix: String
   /// What connections are secured with; nil leaves those of endpoints without `https` in the open.
   package var tls: TLS?

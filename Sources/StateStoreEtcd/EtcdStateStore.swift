@@ -48,7 +48,7 @@ package final class EtcdStateStore: StateStore {
     }
     do {
       try await client.authenticate(timeout: settings.dialTimeout)
-      let keys = KeySpace(prefix: settings.prefix)
+      let keys = KeySpace(folder: settings.prefix)
       let question = keys.encode(
         RangeRequest(.key(Key(bytes: [0])), countOnly: true))
       let answer: EtcdRangeResponse = try await client.call(

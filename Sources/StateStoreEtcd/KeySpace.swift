@@ -10,6 +10,11 @@ struct KeySpace: Sendable {
   /// The first key after all of ours; one zero byte, as etcd has it, when there is none.
   private let end: [UInt8]
 
+  /// The keys in a folder: of `/a` those that begin with `/a/`, so that `/ab` is another's.
+  init(folder: String) {
+    self.init(prefix: folder.isEmpty || folder.hasSuffix("/") ? folder : folder + "/")
+  }
+
   init(prefix: String) {
     self.prefix = Array(prefix.utf8)
     guard case .before(let end) = KeyRange.prefix(Key(bytes: self.prefix)).end else {

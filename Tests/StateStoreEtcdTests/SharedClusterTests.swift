@@ -45,6 +45,67 @@ struct SharedClusterTests {
     }
   }
 
+  @Test("conditions that see earlier steps hold while others write")
+  func contended() async throws {
+    try await EtcdProcess.turns.take {
+      let etcd = try await EtcdProcess.start()
+      let stores = [try await etcd.open(), try await etcd.open()]
+      // Moves the one token there is, by steps that see each other, whoever else does.
+      let taking = Transaction(
+        when: [.exists("free")],
+        do: [
+          .delete("free"),
+          .transaction(Transaction(when: [.missing("free")], do: [.put("taken", [])])),
+        ])
+      let giving = Transaction(
+        when: [.exists("taken")],
+        do: [
+          .delete("taken"),
+          .transaction(Transaction(when: [.missing("taken")], do: [.put("free", [])])),
+        ])
+      try await stores[0].put("free", [])
+      let before = try await stores[0].currentRevision()
+      let moves = try await withThrowingTaskGroup(of: Int.self) { group in
+        for worker in 0..<6 {
+          group.addTask {
+            var moves = 0
+            for _ in 0..<10 {
+              for transaction in [taking, giving] {
+                let response = try await stores[worker % 2].transact(transaction)
+                guard response.succeeded else { continue }
+                moves += 1
+                guard case .transaction(let inner)? = response.responses.last else {
+                  throw HelperFailure(description: "found \(response)")
+                }
+                #expect(inner.succeeded)
+              }
+            }
+            return moves
+          }
+        }
+        return try await group.reduce(0, +)
+      }
+      let records = try await stores[1].range(RangeRequest(.all))
+      #expect(records.items.count == 1)
+      #expect(records.revision == before + Revision(moves))
+      #expect(moves > 0)
+      for store in stores { await store.close() }
+    }
+  }
+
+  @Test("etcd's own limits are told as the store's")
+  func limits() async throws {
+    try await EtcdProcess.turns.take {
+      let etcd = try await EtcdProcess.start()
+      let store = try await etcd.open()
+      // Within the store's limit; what etcd adds of its own is not.
+      let value = [UInt8](repeating: 7, count: Transaction.byteLimit - 10)
+      #expect(await failure { try await store.put("k", value) }?.code == .requestTooLarge)
+      #expect(try await store.get("k") == nil)
+      await store.close()
+    }
+  }
+
   @Test("answers of many megabytes are taken")
   func large() async throws {
     try await EtcdProcess.turns.take {
