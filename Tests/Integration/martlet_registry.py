@@ -35,7 +35,9 @@ class MartletRegistry:
         self.folder = tempfile.mkdtemp(prefix="martlet-own-registry-", dir="/var/tmp")
         self.storage_folder = Path(storage_folder or self.folder + "/storage")
         self.log = self.folder + "/log"
-        self.environment = os.environ | {"MARTLET_REGISTRY_ADMIN_PASSWORD": ADMIN[1]} | (
+        inherited = {name: value for name, value in os.environ.items()
+                     if not name.startswith("REGISTRY_")}
+        self.environment = inherited | {"MARTLET_REGISTRY_ADMIN_PASSWORD": ADMIN[1]} | (
             environment or {})
         self.port = free_port()
         self.process: subprocess.Popen | None = None
@@ -60,11 +62,15 @@ class MartletRegistry:
     def start(self):
         with open(self.log, "ab") as log:
             self.process = subprocess.Popen(
-                [BINARY, "registry", "serve", "--listen", self.host, "--auth", self.auth,
-                 "--data-root", self.folder + "/data", "--storage-root", str(self.storage_folder),
-                 *self.flags],
+                [*self.command(), *self.flags],
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=self.environment)
         eventually(self.answers, 60, "the registry answers")
+
+    def command(self) -> list[str]:
+        # not the configuration that this machine's own registry may have
+        return [BINARY, "registry", "serve", "--config", "/dev/null", "--listen", self.host,
+                "--auth", self.auth, "--data-root", self.folder + "/data",
+                "--storage-root", str(self.storage_folder)]
 
     def answers(self) -> bool:
         assert self.process.poll() is None, self.log_text()

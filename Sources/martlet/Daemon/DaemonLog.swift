@@ -9,9 +9,14 @@ import Synchronization
 final class DaemonLog: Sendable {
   private let format: DaemonConfiguration.LogFormat
   private let threshold: Mutex<Logger.Level>
+  /// Facts that every line carries.
+  private let facts: Logger.Metadata
 
-  init(format: DaemonConfiguration.LogFormat, level: Logger.Level) {
+  init(
+    format: DaemonConfiguration.LogFormat, level: Logger.Level, facts: [String: String] = [:]
+  ) {
     self.format = format
+    self.facts = facts.mapValues { .string($0) }
     threshold = Mutex(level)
   }
 
@@ -28,7 +33,7 @@ final class DaemonLog: Sendable {
 
   /// Writes one line.
   func write(_ level: Logger.Level, _ message: String, _ metadata: Logger.Metadata) {
-    let facts = metadata.sorted { $0.key < $1.key }
+    let facts = metadata.merging(facts) { own, _ in own }.sorted { $0.key < $1.key }
     var line: String
     switch format {
     case .text:

@@ -1,4 +1,3 @@
-import BlobStorage
 import DaemonConfiguration
 import Glibc
 import Host
@@ -6,44 +5,38 @@ import Identity
 import Logging
 import Registry
 import RegistryAPI
+import RegistryConfiguration
+import RegistryJobs
 import ServiceLifecycle
-import StateStoreSQLite
+import StateStore
 import Transport
 import UnixSignals
 
 /// The registry as a process: builds the parts, joins them, runs them, and takes them down in order.
 struct RegistryServer {
-  private let command: RegistryServeCommand
+  private let configuration: RegistryConfiguration
   private let log: DaemonLog
   private let logger: Logger
 
-  init(command: RegistryServeCommand) {
-    self.command = command
-    let level = Logger.Level(rawValue: command.logLevel.rawValue) ?? .info
-    log = DaemonLog(format: .text, level: level)
+  init(configuration: RegistryConfiguration) {
+    self.configuration = configuration
+    log = configuration.daemonLog
     logger = log.logger(label: "martlet.registry")
-  }
-
-  /// What the registry is made of.
-  private struct Parts {
-    let store: SQLiteStateStore
-    let storage: FilesystemStorage
-    let identity: IdentityService
-    let registry: RegistryService
-    let authentication: RegistryAuthentication
   }
 
   /// Runs until the process is told to end. Throws `CommandFailure`.
   func run() async throws {
-    let listener = try command.listener()
-    let parts: Parts
+    let parts: RegistryParts
     do {
-      parts = try await makeParts()
+      parts = try await RegistryParts(configuration, log: log)
     } catch {
       throw CommandFailure("the registry cannot start: \(error)")
     }
     do {
-      try await serve(parts, listener)
+      if let password = try await parts.makeAdministrator(configuration) {
+        RegistryParts.announce(password, configuration)
+      }
+      try await serve(parts)
     } catch {
       await parts.store.close()
       throw CommandFailure("the registry ended: \(error)")
@@ -52,71 +45,33 @@ struct RegistryServer {
     logger.info("registry ended")
   }
 
-  private func makeParts() async throws -> Parts {
-    try Paths.makeDirectories(command.dataRoot, mode: 0o700)
-    let store = try await SQLiteStateStore.open(path: command.dataRoot + "/registry.db")
-    let storage = try FilesystemStorage(root: command.storageRoot ?? command.dataRoot + "/storage")
-    let identity = IdentityService(store: store, logger: log.logger(label: "martlet.identity"))
-    var settings = RegistrySettings()
-    settings.grace = .seconds(command.grace)
-    let registry = RegistryService(
-      store: store, storage: storage, identity: identity, settings: settings, logger: logger)
-    var authentication = RegistryAuthentication.none
-    if command.auth == .token {
-      let authority = TokenAuthority(
-        store: store, secretBox: try secretBox(), settings: TokenSettings(issuer: "martlet"),
-        logger: logger)
-      authentication = .tokens(authority, service: "martlet-registry")
-      try await makeAdministrator(identity)
-    }
-    return Parts(
-      store: store, storage: storage, identity: identity, registry: registry,
-      authentication: authentication)
-  }
-
-  /// The box of the key that secrets in the store are sealed with, which is made at the first start.
-  private func secretBox() throws -> SecretBox {
-    let path = command.dataRoot + "/secret.key"
-    if !Paths.exists(path) {
-      var generator = SystemRandomNumberGenerator()
-      let key = (0..<32).map { _ in UInt8.random(in: .min ... .max, using: &generator) }
-      try DurableFile.publish(key, to: path, mode: 0o600)
-    }
-    return try SecretBox(key: try Paths.read(path, limit: 4096))
-  }
-
-  private func makeAdministrator(_ identity: IdentityService) async throws {
-    guard let name = AccountName(command.administrator) else { return }
-    let configured = getenv("MARTLET_REGISTRY_ADMIN_PASSWORD").map { String(cString: $0) }
-    guard let password = try await identity.ensureAdministrator(name, password: configured) else {
-      return
-    }
-    if configured == nil {
-      print("The administrator's name is \(name), the password \(password)")
-      print("It is not shown again.")
-      fflush(nil)
-    }
-  }
-
-  private func serve(_ parts: Parts, _ listener: ListenerConfiguration) async throws {
-    var distribution = DistributionSettings()
-    distribution.scheme = listener.tls == nil ? "http" : "https"
-    distribution.publicURL = command.publicURL
+  private func serve(_ parts: RegistryParts) async throws {
     let statistics = ServerStatistics()
+    let authentication = authentication(parts)
+    let replica = try configuration.replicaID()
+    let automation = try RegistryAutomation(
+      parts, configuration, replica: replica, logger: log.logger(label: "martlet.jobs"))
+    let rest = try RESTDoor(
+      services: RESTServices(
+        registry: parts.registry, identity: parts.identity, automation: automation,
+        host: configuration.imageHost, version: Version.text, replica: replica),
+      authentication: authentication, isEncrypted: configuration.http.tls != nil)
     let door = RegistryDoor(
-      registry: parts.registry, identity: parts.identity, authentication: parts.authentication,
-      distribution: distribution, statistics: statistics)
-    var limits = HTTPServerLimits()
-    limits.bodyIdleTimeout = .seconds(60)
+      registry: parts.registry, identity: parts.identity, authentication: authentication,
+      distribution: configuration.distributionSettings, statistics: statistics,
+      upstream: automation.upstream, others: [rest])
     let announcement = Announcement(logger: logger)
-    let storage = parts.storage
+    let folder = blobFolder(parts)
+    let pidfile = configuration.pidfile
     let server = HTTPServer(
-      handler: door, listeners: [listener], limits: limits, statistics: statistics,
+      handler: configuration.log.hasAccessLog ? AccessLog(door) : door,
+      listeners: [configuration.listener], limits: configuration.serverLimits,
+      headers: configuration.commonHeaders, statistics: statistics,
       logger: log.logger(label: "martlet.http"),
       onListening: { [logger] addresses in
         for address in addresses {
           logger.info("registry listens", metadata: ["address": "\(address)"])
-          await announcement.publish(address, folder: storage.root + "/blobs")
+          if let folder { await announcement.publish(address, folder: folder) }
         }
       })
     // It would describe every service with all it holds.
@@ -124,11 +79,33 @@ struct RegistryServer {
     let group = ServiceGroup(
       configuration: ServiceGroupConfiguration(
         services: [
-          .init(service: RegistryRun(registry: parts.registry)), .init(service: server),
+          .init(service: RegistryRun(registry: parts.registry)),
+          .init(service: AutomationRun(automation: automation)), .init(service: server),
         ],
         gracefulShutdownSignals: [.sigterm, .sigint], logger: serviceLogger))
+    if let pidfile {
+      try Paths.makeDirectories(Paths.parent(of: pidfile))
+      try DurableFile.replace(Array("\(getpid())\n".utf8), at: pidfile, mode: 0o644)
+    }
+    defer { if let pidfile { unlink(pidfile) } }
     try await group.run()
     await announcement.withdraw()
+  }
+
+  private func authentication(_ parts: RegistryParts) -> RegistryAuthentication {
+    guard case .tokens(let service) = configuration.authentication else { return .none }
+    var settings = TokenSettings(issuer: service.issuer)
+    settings.lifetime = configuration.tokens.lifetime
+    settings.rotation = configuration.tokens.keyRotation
+    let authority = TokenAuthority(
+      store: parts.store, secretBox: parts.secretBox, settings: settings, logger: logger)
+    return .tokens(authority, service: service.service)
+  }
+
+  /// The folder with the blobs that engines on this machine may link; nil where there is none.
+  private func blobFolder(_ parts: RegistryParts) -> String? {
+    guard case .filesystem(let root, _) = configuration.storage.driver else { return nil }
+    return (root ?? configuration.dataRoot + "/storage") + "/blobs"
   }
 
   /// The registry's own work beside requests.
@@ -138,36 +115,5 @@ struct RegistryServer {
     func run() async throws {
       await cancelWhenGracefulShutdown { await registry.run() }
     }
-  }
-}
-
-/// Tells engines on this machine where the blobs lie, so that they link them.
-actor Announcement {
-  private static let folder = "/run/martlet/registries"
-  private let logger: Logger
-  private var path: String?
-
-  init(logger: Logger) { self.logger = logger }
-
-  /// Says that the registry at this address has its blobs in `folder`. A machine where that cannot
-  /// be said has engines that download.
-  func publish(_ address: ListenAddress, folder: String) async {
-    guard case .tcp(_, let port) = address else { return }
-    let path = "\(Self.folder)/\(port)"
-    do {
-      try await BlockingPool.shared.run {
-        try Paths.makeDirectories(Self.folder)
-        try DurableFile.replace(Array("\(folder)\n".utf8), at: path)
-      }
-      self.path = path
-    } catch {
-      logger.debug("engines cannot be told of the registry", metadata: ["error": "\(error)"])
-    }
-  }
-
-  /// Takes it back.
-  func withdraw() {
-    if let path { unlink(path) }
-    path = nil
   }
 }

@@ -1,0 +1,54 @@
+import NIOHTTP1
+import NIOSSL
+import RegistryAPI
+import RegistryConfiguration
+import Transport
+
+extension RegistryConfiguration {
+  /// Where clients are served. What a client sends there is checked by the door behind it, so plain
+  /// TCP is for the operator to choose.
+  var listener: ListenerConfiguration {
+    let settings = http.tls.map { tls in
+      TLSSettings(
+        certificatePath: tls.certificate, keyPath: tls.key,
+        clientAuthorityPaths: tls.clientAuthorities,
+        minimumVersion: tls.minimumVersion == .tls13 ? .tlsv13 : .tlsv12)
+    }
+    let address: ListenAddress =
+      switch http.address {
+      case .tcp(let host, let port): .tcp(host: host.isEmpty ? "0.0.0.0" : host, port: port)
+      case .unix(let path): .unix(path: path)
+      }
+    return ListenerConfiguration(address, tls: settings, allowsPlainTCP: true)
+  }
+
+  /// What connections and requests may take.
+  var serverLimits: HTTPServerLimits {
+    var result = HTTPServerLimits()
+    result.connections = limits.connections
+    result.headTimeout = limits.headTimeout
+    result.bodyIdleTimeout = limits.bodyIdleTimeout
+    result.shutdownTimeout = http.drainTimeout
+    return result
+  }
+
+  /// The headers of every answer.
+  var commonHeaders: HTTPHeaders {
+    var result = HTTPHeaders()
+    for (name, values) in http.headers.sorted(by: { $0.key < $1.key }) {
+      for value in values { result.add(name: name, value: value) }
+    }
+    return result
+  }
+
+  /// How the distribution API answers.
+  var distributionSettings: DistributionSettings {
+    var result = DistributionSettings()
+    result.scheme = http.tls == nil ? "http" : "https"
+    result.publicURL = http.publicURL
+    result.hasRelativeURLs = http.hasRelativeURLs
+    result.longestPage = limits.pageEntries
+    if case .tokens(let service) = authentication { result.tokenRealm = service.realm }
+    return result
+  }
+}
