@@ -4,10 +4,12 @@ import NIOCore
 import NIOHTTP1
 import OCI
 import Registry
+import RegistryJobs
 import Transport
 
 extension DistributionDoor {
   func getBlob(_ request: Request, _ name: DistributionName, _ digest: Digest) async throws {
+    try await upstream?.ensureBlob(name.text, name.repository, digest)
     let repository = try await repository(request, name, .pull)
     let blob = try await registry.blob(repository, digest)
     var headers = Self.headers([
@@ -30,6 +32,13 @@ extension DistributionDoor {
       headers.add(name: "Content-Length", value: String(part.count))
       try await send(request, blob, .partialContent, headers, part)
     case .whole:
+      if request.method == .GET, let url = try await registry.redirect(to: blob) {
+        headers.add(name: "Location", value: url)
+        // The URL is good for minutes only.
+        headers.replaceOrAdd(name: "Cache-Control", value: "no-store")
+        headers.add(name: "Content-Length", value: "0")
+        return try await request.exchange.respond(.temporaryRedirect, headers: headers)
+      }
       headers.add(name: "Content-Length", value: String(blob.size))
       try await send(request, blob, .ok, headers, nil)
     }
