@@ -175,7 +175,7 @@ struct RESTRequest: Sendable {
 
   static func json(_ value: some Encodable) throws -> ByteBuffer {
     let encoder = JSONEncoder()
-    encoder.outputFormatting = [.withoutEscapingSlashes]
+    encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
     do {
       var body = ByteBuffer(bytes: try encoder.encode(value))
       body.writeStaticString("\n")
