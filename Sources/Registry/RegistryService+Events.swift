@@ -95,6 +95,28 @@ extension RegistryService {
     }
   }
 
+  /// The events that revisions of the store from one to another wrote, in the order they were
+  /// written: what a watch that lost its history has missed. `since` bounds how far back is looked,
+  /// `limit` how many are answered, the newest.
+  package func events(
+    since: Timestamp, writtenFrom first: Int64, through last: Int64, limit: Int
+  ) async throws -> [(revision: Int64, event: RegistryEvent)] {
+    var range = KeyRange(
+      start: Keys.events.appending(EventSequencer.first(at: since)),
+      end: KeyRange.prefix(Keys.events).end)
+    var found: [(revision: Int64, event: RegistryEvent)] = []
+    while found.count < limit {
+      let response = try await read(
+        RangeRequest(range, limit: 500, sortOrder: .descending, sortTarget: .key))
+      for item in response.items where (first...max(first, last)).contains(item.modifyRevision) {
+        found.append((item.modifyRevision, try RegistryEvent(item)))
+      }
+      guard response.more, let oldest = response.items.last else { break }
+      range.end = .before(oldest.key)
+    }
+    return found.sorted { ($0.revision, $0.event.sequence) < ($1.revision, $1.event.sequence) }
+  }
+
   /// Deletes events before a time, and all but the newest `keeping`; returns how many.
   package func purgeEvents(before: Timestamp?, keeping: Int?) async throws -> Int {
     var bound = before.map { Keys.events.appending(EventSequencer.first(at: $0)) }

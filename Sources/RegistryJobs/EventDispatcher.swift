@@ -44,55 +44,45 @@ struct EventDispatcher: Sendable {
     var seen: [String]
     /// The greatest place in the stream that was seen.
     var last: String
+    /// The policies and webhooks whose jobs for the next event were made, when those were too many
+    /// for one transaction.
+    var made: [String]?
+  }
+
+  /// The cursor, the revision of its record, and how many events were seen since it was written.
+  private struct Place {
+    var cursor: Cursor
+    var revision: Revision
+    var unwritten = 0
   }
 
   /// Dispatches until the task is cancelled.
   func run() async {
-    await withTaskGroup(of: Void.self) { group in
-      for keys in [PolicyService.watchedKeys, WebhookService.watchedKeys] {
-        group.addTask { await self.followSubscriptions(keys) }
-      }
-      group.addTask {
-        while !Task.isCancelled {
-          do {
-            try await self.follow()
-          } catch {
-            guard !Task.isCancelled else { return }
-            self.logger.warning("events are not followed", metadata: ["error": "\(error)"])
-          }
-          // Cancellation is seen by the loop's condition.
-          try? await Task.sleep(for: .seconds(1))
-        }
-      }
-    }
-  }
-
-  private func followSubscriptions(_ keys: KeyRange) async {
     while !Task.isCancelled {
       do {
-        let watch = try await queue.records.store.watch(WatchRequest(keys))
-        subscriptions.invalidate()
-        while try await watch.next() != nil { subscriptions.invalidate() }
+        try await follow()
       } catch {
         guard !Task.isCancelled else { return }
-        logger.warning("policies are not followed", metadata: ["error": "\(error)"])
+        logger.warning("events are not followed", metadata: ["error": "\(error)"])
       }
-      subscriptions.invalidate()
       // Cancellation is seen by the loop's condition.
       try? await Task.sleep(for: .seconds(1))
     }
   }
 
+  /// Follows the events; returns when another process that dispatches was faster, to begin again
+  /// from where that is.
   private func follow() async throws {
-    var (cursor, revision) = try await place()
-    var skipped: Set<String> = []
+    var place = try await place()
     while true {
       do {
-        let stream = try await registry.watchEvents(from: cursor.revision)
-        try await dispatch(stream, &cursor, &revision, skipping: skipped)
+        let stream = try await registry.watchEvents(from: place.cursor.revision)
+        for try await (revision, event) in stream {
+          guard try await dispatch(event, revision, &place) else { return }
+        }
         return
       } catch let error where Self.historyIsLost(error) {
-        skipped = try await catchUp(&cursor, &revision)
+        guard try await catchUp(&place) else { return }
       }
     }
   }
@@ -103,9 +93,11 @@ struct EventDispatcher: Sendable {
   }
 
   /// Where to go on; a new registry begins with what happens from now on.
-  private func place() async throws -> (Cursor, Revision) {
+  private func place() async throws -> Place {
     while true {
-      if let known = try await queue.records.fetch(Self.cursor, as: Cursor.self) { return known }
+      if let known = try await queue.records.fetch(Self.cursor, as: Cursor.self) {
+        return Place(cursor: known.record, revision: known.revision)
+      }
       let now = try await queue.records.read(RangeRequest(.key(Self.cursor))).revision
       let first = Cursor(
         revision: now + 1, seen: [],
@@ -115,87 +107,85 @@ struct EventDispatcher: Sendable {
     }
   }
 
+  /// Makes an event's jobs and moves the place; false when somebody else moved it.
   private func dispatch(
-    _ stream: AsyncThrowingStream<(revision: Int64, event: RegistryEvent), any Error>,
-    _ cursor: inout Cursor, _ revision: inout Revision, skipping skipped: Set<String>
-  ) async throws {
-    var count = 0
-    for try await (at, event) in stream {
-      if at > cursor.revision {
-        cursor.revision = at
-        cursor.seen = []
-      } else if cursor.seen.contains(event.sequence) {
-        continue
-      }
-      cursor.seen.append(event.sequence)
-      cursor.last = max(cursor.last, event.sequence)
-      guard !skipped.contains(event.sequence) else { continue }
-      count += 1
-      let jobs = try await jobs(for: event)
-      if !jobs.isEmpty || count % Self.stride == 0 {
-        // Another process that dispatches was faster: begin again from where it is.
-        guard let next = try await write(jobs, cursor, revision) else { return }
-        revision = next
-      }
-      try await tidy(event)
+    _ event: RegistryEvent, _ revision: Revision, _ place: inout Place
+  ) async throws -> Bool {
+    var next = place.cursor
+    if revision > next.revision {
+      next.revision = revision
+      next.seen = []
+    } else if revision < next.revision || next.seen.contains(event.sequence) {
+      return true
     }
+    next.seen.append(event.sequence)
+    next.last = max(next.last, event.sequence)
+    next.made = nil
+    let made = Set(place.cursor.made ?? [])
+    let jobs = try await jobs(for: event).filter { !made.contains(Self.subject($0)) }
+    // Before the place moves: after a crash in between it is done again.
+    try await tidy(event)
+    place.unwritten += 1
+    guard !jobs.isEmpty || !made.isEmpty || place.unwritten >= Self.stride else {
+      place.cursor = next
+      return true
+    }
+    return try await write(jobs, next, &place)
   }
 
-  /// Reads the events that the watch can no longer tell of; answers their places.
-  private func catchUp(
-    _ cursor: inout Cursor, _ revision: inout Revision
-  ) async throws -> Set<String> {
+  /// Dispatches the events that the watch can no longer tell of; false when somebody else moved the
+  /// place.
+  private func catchUp(_ place: inout Place) async throws -> Bool {
     let now = try await queue.records.read(RangeRequest(.key(Self.cursor))).revision
-    var missed: [RegistryEvent] = []
-    var filter = EventFilter()
-    reading: while true {
-      let page = try await registry.events(filter, limit: 500)
-      for event in page.items {
-        guard event.sequence > cursor.last else { break reading }
-        missed.append(event)
-      }
-      guard let next = page.next, missed.count < Self.catchUpLimit else { break }
-      filter.before = next
-    }
+    // Events written by several processes need not be written in the order of their places.
+    let last = Int64(place.cursor.last.prefix(12), radix: 16) ?? 0
+    let missed = try await registry.events(
+      since: Timestamp(milliseconds: last) - Self.disorder, writtenFrom: place.cursor.revision,
+      through: now, limit: Self.catchUpLimit)
     logger.info("events are caught up with", metadata: ["count": "\(missed.count)"])
-    for event in missed.reversed() {
-      cursor.last = max(cursor.last, event.sequence)
-      let jobs = try await jobs(for: event)
-      if !jobs.isEmpty {
-        guard let next = try await write(jobs, cursor, revision) else {
-          throw JobError(.unavailable, "another process dispatches events")
-        }
-        revision = next
-      }
-      try await tidy(event)
+    for (revision, event) in missed {
+      guard try await dispatch(event, revision, &place) else { return false }
     }
-    cursor.revision = now + 1
-    cursor.seen = []
-    return Set(missed.map(\.sequence))
+    var next = place.cursor
+    next.revision = max(next.revision, now + 1)
+    next.seen = []
+    return try await write([], next, &place)
   }
 
   /// How many missed events are made up for at most.
   private static let catchUpLimit = 100_000
+  /// How far the order of events' places may be from the order in which they were written.
+  private static let disorder = Duration.seconds(600)
 
-  /// Writes jobs down and moves the place; nil when somebody else moved it.
+  /// Whose job it is: an event makes one for each policy and webhook at most.
+  private static func subject(_ draft: JobDraft) -> String {
+    draft.parameters["webhook"] ?? draft.parameters["policy"] ?? ""
+  }
+
+  /// Writes jobs down and moves the place; false when somebody else moved it.
   private func write(
-    _ drafts: [JobDraft], _ cursor: Cursor, _ revision: Revision
-  ) async throws -> Revision? {
+    _ drafts: [JobDraft], _ next: Cursor, _ place: inout Place
+  ) async throws -> Bool {
     var rest = drafts[...]
     while true {
-      var operations: [Operation] = []
-      for draft in rest.prefix(Self.batch) {
+      let part = rest.prefix(Self.batch)
+      rest = rest.dropFirst(Self.batch)
+      var cursor = next
+      if !rest.isEmpty {
+        cursor = place.cursor
+        cursor.made = (cursor.made ?? []) + part.map(Self.subject)
+      }
+      var operations: [Operation] = [.put(Self.cursor, try cursor.encoded())]
+      for draft in part {
         let (id, record) = try await queue.prepare(draft)
         operations += try JobQueue.submission(id, record)
       }
-      rest = rest.dropFirst(Self.batch)
-      // The place moves with the last of them: after a crash before that, some are made twice.
-      if rest.isEmpty {
-        operations.append(.put(Self.cursor, try cursor.encoded()))
-        return try await queue.records.commitAt(
-          when: [.modifyRevision(of: Self.cursor, is: revision)], do: operations)
-      }
-      _ = try await queue.records.commit(do: operations)
+      guard
+        let revision = try await queue.records.commitAt(
+          when: [.modifyRevision(of: Self.cursor, is: place.revision)], do: operations)
+      else { return false }
+      place = Place(cursor: cursor, revision: revision)
+      if rest.isEmpty { return true }
     }
   }
 
@@ -204,14 +194,16 @@ struct EventDispatcher: Sendable {
     guard event.kind == .delete, event.object == .repository, let id = event.repositoryID,
       let name = event.repository
     else { return }
-    try await policies.deletePolicies(ofRepository: id, named: name)
+    try await policies.deletePolicies(ofRepository: id, named: name, since: event.time)
     try await webhooks.deleteWebhooks(ofRepository: id)
   }
 
   // MARK: What events ask for
 
   private func jobs(for event: RegistryEvent) async throws -> [JobDraft] {
-    let known = try await subscriptions.current {
+    let version = try await queue.records.read(RangeRequest(.key(JobKeys.subscriptions))).items
+      .first?.modifyRevision
+    let known = try await subscriptions.current(version ?? 0) {
       Subscriptions.Snapshot(
         policies: try await policies.activePolicies(),
         webhooks: try await webhooks.stored().filter { !$0.record.inactive })
@@ -288,28 +280,15 @@ final class Subscriptions: Sendable {
     var webhooks: [(id: String, record: WebhookRecord)]
   }
 
-  private struct State {
-    var snapshot: Snapshot?
-    /// Counts changes, so that what was read before one is not kept after it.
-    var version = 0
-  }
+  private let state = Mutex<(version: Revision, snapshot: Snapshot)?>(nil)
 
-  private let state = Mutex(State())
-
-  /// Something changed.
-  func invalidate() {
-    state.withLock { state in
-      state.snapshot = nil
-      state.version += 1
-    }
-  }
-
-  /// What there is now, read anew when something changed.
-  func current(_ load: () async throws -> Snapshot) async throws -> Snapshot {
-    let (known, version) = state.withLock { ($0.snapshot, $0.version) }
-    if let known { return known }
+  /// What there is at this version or later, read anew when what is known is of another.
+  func current(
+    _ version: Revision, _ load: () async throws -> Snapshot
+  ) async throws -> Snapshot {
+    if let known = state.withLock({ $0 }), known.version == version { return known.snapshot }
     let fresh = try await load()
-    state.withLock { if $0.version == version { $0.snapshot = fresh } }
+    state.withLock { $0 = (version, fresh) }
     return fresh
   }
 }

@@ -20,16 +20,23 @@ package enum GoDuration {
       let name = rest.prefix { !($0.isASCII && ($0.isNumber || $0 == ".")) }
       rest = rest.dropFirst(name.count)
       guard let unit = units.first(where: { $0.name == String(name) }),
-        let amount = Double(number), number.utf8.first != UInt8(ascii: "."),
-        amount * Double(max(unit.seconds, 1)) < 3_155_760_000
+        let amount = Double(number),
+        amount * (Double(unit.seconds) + Double(unit.attoseconds) / 1e18) < 3_155_760_000
       else { return nil }
-      let whole = Int64(amount)
       let one = Duration(
         secondsComponent: unit.seconds, attosecondsComponent: unit.attoseconds)
-      sum += one * whole + one * (amount - Double(whole))
+      sum += multiply(one, number)
     }
     guard sum < .seconds(3_155_760_000) else { return nil }
     return isNegative ? .zero - sum : sum
+  }
+
+  /// A unit times a decimal number, exact to nine digits behind the point.
+  private static func multiply(_ unit: Duration, _ number: Substring) -> Duration {
+    let parts = number.split(separator: ".", omittingEmptySubsequences: false)
+    let digits = parts.count == 2 ? parts[1].prefix(9) : ""
+    let divisor = digits.reduce(Int64(1)) { product, _ in product * 10 }
+    return unit * (Int64(parts[0]) ?? 0) + unit * (Int64(digits) ?? 0) / divisor
   }
 
   /// The text of a duration, as Go writes it to the millisecond: `1h30m0s`, `1.5s`.

@@ -86,8 +86,14 @@ struct ImageCopy: Sendable {
       await log("sending \(digest), \(blob.size) bytes")
       try await remote.sendBlob(digest) { Self.body(body) }
     }
-    try await remote.putManifest(
-      manifest.bytes, mediaType: manifest.mediaType, as: reference)
+    // A tag that stands already is not pushed again: two registries that mirror to each other would
+    // never come to rest.
+    var standing: Digest?
+    if Digest(reference) == nil { standing = try await remote.digest(of: reference) }
+    if standing != digest {
+      try await remote.putManifest(
+        manifest.bytes, mediaType: manifest.mediaType, as: reference)
+    }
     for referrer in try await registry.referrers(source, of: digest, artifactType: nil).manifests {
       try await send(
         referrer.digest, source, remote, as: referrer.digest.description, depth: depth + 1,

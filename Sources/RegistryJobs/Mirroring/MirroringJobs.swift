@@ -230,27 +230,51 @@ struct PollMirrorJob: JobKind {
     let remote = try await runner.connect(policy, actions: "pull")
     let copy = ImageCopy(registry: runner.registry) { await job.log($0) }
     var count = 0
+    var failures: [any Error] = []
     for name in try await remote.tags() {
       guard let tag = Tag(name) else {
-        await job.log("\(name.prefix(128)) is left out: it is no tag")
+        await job.log("\(name.shortened(to: 128)) is left out: it is no tag")
         continue
       }
-      let known = try? await runner.registry.tag(repository, tag).digest
-      let digest = try await remote.digest(of: name)
-      if let digest, digest == known { continue }
-      await job.log("fetching \(repository.name):\(tag)")
-      let fetched = try await copy.pull(
-        name, from: remote, to: repository, as: .tag(tag), facts: ["policy": policy.id])
-      count += 1
-      var event = runner.registry.event(.mirror, .tag, repository, by: .system)
-      event.tag = tag
-      event.digest = fetched
-      event.facts = [
-        "direction": "poll", "policy": policy.id, "remoteHost": policy.remote?.host ?? "",
-        "remoteRepository": policy.remote?.repository ?? "", "remoteTag": name,
-      ]
-      try await runner.registry.record(event)
+      do {
+        if try await fetch(tag, policy, repository, remote, copy) { count += 1 }
+      } catch {
+        if error is CancellationError || Task.isCancelled { throw CancellationError() }
+        // The others are fetched all the same: one that is broken there may stay so for ever.
+        await job.log("\(repository.name):\(tag): \(error)")
+        failures.append(error)
+      }
     }
-    return count
+    guard let first = failures.first else { return count }
+    throw JobError(
+      .remoteFailed, "some tags could not be fetched",
+      metadata: ["failed": "\(failures.count)", "fetched": "\(count)"], cause: first)
+  }
+
+  /// Fetches a tag; false when it is here already.
+  private func fetch(
+    _ tag: Tag, _ policy: Policy, _ repository: Repository, _ remote: RemoteRegistry,
+    _ copy: ImageCopy
+  ) async throws -> Bool {
+    let name = tag.description
+    var known: Digest?
+    do {
+      known = try await runner.registry.tag(repository, tag).digest
+    } catch let error as RegistryError where error.code == .tagUnknown {
+      // It is new here.
+    }
+    if let known, try await remote.digest(of: name) == known { return false }
+    await copy.log("fetching \(repository.name):\(tag)")
+    let fetched = try await copy.pull(
+      name, from: remote, to: repository, as: .tag(tag), facts: ["policy": policy.id])
+    var event = runner.registry.event(.mirror, .tag, repository, by: .system)
+    event.tag = tag
+    event.digest = fetched
+    event.facts = [
+      "direction": "poll", "policy": policy.id, "remoteHost": policy.remote?.host ?? "",
+      "remoteRepository": policy.remote?.repository ?? "", "remoteTag": name,
+    ]
+    try await runner.registry.record(event)
+    return true
   }
 }

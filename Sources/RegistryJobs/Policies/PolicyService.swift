@@ -27,9 +27,6 @@ package final class PolicyService: Sendable {
     self.clock = clock
   }
 
-  /// The keys that change when a policy does.
-  static let watchedKeys = KeyRange.prefix(root)
-
   private static func key(_ id: String) -> Key { root.appending(id) }
 
   /// The policies of a kind, by age: of one repository, or of all.
@@ -95,7 +92,8 @@ package final class PolicyService: Sendable {
       created: clock().milliseconds)
     try apply(draft, to: &record)
     let id = Identifier.hexadecimal(bytes: 16)
-    _ = try await records.commit(do: [.put(Self.key(id), try record.encoded())])
+    _ = try await records.commit(
+      do: [.put(Self.key(id), try record.encoded()), .put(JobKeys.subscriptions, [])])
     return record.policy(id, nil)
   }
 
@@ -111,7 +109,7 @@ package final class PolicyService: Sendable {
       try apply(draft, to: &record)
       let done = try await records.commit(
         when: [.modifyRevision(of: Self.key(id), is: found.revision)],
-        do: [.put(Self.key(id), try record.encoded())])
+        do: [.put(Self.key(id), try record.encoded()), .put(JobKeys.subscriptions, [])])
       return done ? () : nil
     }
     return try await policy(id, kind)
@@ -201,14 +199,24 @@ package final class PolicyService: Sendable {
       throw Self.unknown(id)
     }
     _ = try await records.commit(
-      do: [.delete(Self.key(id)), .delete(Self.statuses.appending(id))])
+      do: [
+        .delete(Self.key(id)), .delete(Self.statuses.appending(id)),
+        .put(JobKeys.subscriptions, []),
+      ])
   }
 
-  /// Deletes every policy of a repository that is gone, and those that promote into it.
-  func deletePolicies(ofRepository id: String, named name: RepositoryName) async throws {
+  /// Deletes every policy of a repository that is gone since `time`, and those that promoted into
+  /// it then.
+  func deletePolicies(
+    ofRepository id: String, named name: RepositoryName, since time: Timestamp
+  ) async throws {
     for policy in try await policies(nil)
-    where policy.repositoryID == id || policy.target == name {
-      try await delete(policy.id, policy.kind)
+    where policy.repositoryID == id || (policy.target == name && policy.createdAt <= time) {
+      do {
+        try await delete(policy.id, policy.kind)
+      } catch let error as JobError where error.code == .noSuchPolicy {
+        continue
+      }
     }
   }
 
@@ -219,7 +227,7 @@ package final class PolicyService: Sendable {
     let before = try await records.fetch(key, as: PolicyStatusRecord.self)?.record
     let record = PolicyStatusRecord(
       last: code == PolicyStatusRecord.success ? now.milliseconds : before?.last,
-      status: PolicyStatus(code: code, detail: String(detail.prefix(1_000)), timestamp: now))
+      status: PolicyStatus(code: code, detail: detail.shortened(to: 1_000), timestamp: now))
     _ = try await records.commit(
       when: [.exists(Self.key(id))], do: [.put(key, try record.encoded())])
   }

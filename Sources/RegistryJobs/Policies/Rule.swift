@@ -50,6 +50,8 @@ package struct ScanFacts: Sendable, Hashable {
 extension Rule {
   private static let texts: Set<String> = ["eq", "sw", "ew", "c", "oo", "noo", "matches"]
   private static let numbers: Set<String> = ["gte", "gt", "eq", "neq", "lte", "lt"]
+  /// The most patterns of a rule: each has to be looked for in every tag.
+  private static let patternLimit = 16
   private static let moments: Set<String> = ["bf", "af"]
 
   /// The operators of each field.
@@ -70,6 +72,9 @@ extension Rule {
     }
     guard (1...256).contains(values.count), values.allSatisfy({ $0.utf8.count <= 256 }) else {
       throw JobError.invalid("rules", "a rule needs 1 to 256 short values")
+    }
+    guard `operator` != "matches" || values.count <= Self.patternLimit else {
+      throw JobError.invalid("rules", "a rule has too many patterns")
     }
     let areUsable =
       switch field {

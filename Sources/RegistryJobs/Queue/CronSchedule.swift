@@ -19,6 +19,8 @@ package struct CronSchedule: Hashable, Sendable {
   }
 
   private let kind: Kind
+  /// What the schedule was read from.
+  package let text: String
 
   private static let ranges: [ClosedRange<Int>] = [0...59, 0...59, 0...23, 1...31, 1...12, 0...6]
   private static let months = [
@@ -33,6 +35,7 @@ package struct CronSchedule: Hashable, Sendable {
 
   /// A schedule from its text. Throws ``JobError`` (`invalidRequest`).
   package init(_ text: String) throws {
+    self.text = text
     let lower = text.lowercased()
     if lower.hasPrefix("@every ") {
       guard let duration = GoDuration.parse(String(lower.dropFirst(7))), duration >= .seconds(1)
@@ -79,7 +82,9 @@ package struct CronSchedule: Hashable, Sendable {
       }
       var step = 1
       if pieces.count == 2 {
-        guard let given = Int(pieces[1]), (1...100).contains(given) else { return nil }
+        guard pieces[1].utf8.allSatisfy({ (48...57).contains($0) }), let given = Int(pieces[1]),
+          (1...100).contains(given)
+        else { return nil }
         step = given
       }
       for value in stride(from: range.lowerBound, through: range.upperBound, by: step) {

@@ -35,7 +35,7 @@ actor JobJournal {
   func append(_ text: String) async {
     guard nextNumber + lines.count < Self.lineLimit else { return }
     let isLast = nextNumber + lines.count == Self.lineLimit - 1
-    let line = text.utf8.count > Self.lineLength ? String(text.prefix(1_000)) + "…" : text
+    let line = text.shortened(to: Self.lineLength)
     lines.append(isLast ? "the rest of the log is left out" : line)
     await flushInTime()
   }
@@ -75,11 +75,17 @@ actor JobJournal {
           JobKeys.logs(id).appending(FixedWidth.hexadecimal(Int64(first + offset), 8)),
           Array(line.utf8))
       }
-      await write(puts)
+      await Self.uncancelled { await self.write(puts) }
     }
     guard let progress else { return }
     self.progress = nil
-    await write(progress)
+    await Self.uncancelled { await self.write(progress) }
+  }
+
+  /// What is taken out to be written must be written, also when the job that says it is cancelled
+  /// or when it is the timer, which ends itself, that writes.
+  private static func uncancelled(_ body: @escaping @Sendable () async -> Void) async {
+    await Task { await body() }.value
   }
 
   private func write(_ operations: [Operation]) async {

@@ -49,10 +49,10 @@ extension JobQueue {
       switch outcome {
       case .done(let result):
         record.status = .done
-        record.result = result.map { String($0.prefix(1_000)) }
+        record.result = result?.shortened(to: 1_000)
       case .failed(let reason):
         record.status = wasCancelled ? .cancel : .error
-        record.result = String(reason.prefix(1_000))
+        record.result = reason.shortened(to: 1_000)
         if !wasCancelled, record.retriesLeft > 0 { operations += try retry(id, record) }
       case .cancelled: record.status = .cancel
       case .interrupted:
@@ -67,7 +67,7 @@ extension JobQueue {
   }
 
   private func dueAgain(_ id: String, _ record: JobRecord) -> Operation {
-    .put(JobKeys.due(record.scheduled, id), Array(record.action.utf8))
+    .put(JobKeys.due(record.action, record.scheduled, id), [])
   }
 
   /// The job that tries again what failed: later each time, up to half an hour.
@@ -91,10 +91,13 @@ extension JobQueue {
   /// Takes jobs away from workers that are gone, and lets them wait again. `mine` are the jobs that
   /// the asking worker does run: others under its name are of a former life.
   func recoverLost(by worker: String, running mine: Set<String>) async throws {
+    let running = try await records.read(RangeRequest(.prefix(JobKeys.running))).items
+    guard !running.isEmpty else { return }
+    // Read after the jobs: a worker that came and took one between the two readings is there.
     let living = Set(
       try await records.read(RangeRequest(.prefix(JobKeys.workers), keysOnly: true)).items
         .compactMap { $0.key.suffix(after: JobKeys.workers) })
-    for item in try await records.read(RangeRequest(.prefix(JobKeys.running))).items {
+    for item in running {
       guard let id = item.key.suffix(after: JobKeys.running) else { continue }
       let owner = try RunningRecord(item).worker
       let isLost = owner == worker ? !mine.contains(id) : !living.contains(owner)

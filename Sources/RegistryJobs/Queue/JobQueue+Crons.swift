@@ -1,5 +1,6 @@
 import Host
 import Identity
+import Logging
 import StateStore
 
 extension JobQueue {
@@ -50,6 +51,22 @@ extension JobQueue {
     _ = try await records.commit(when: [.missing(JobKeys.defaults)], do: operations)
   }
 
+  /// Sees to it that an action has this schedule, or none. One that it has already goes on.
+  func ensureCron(_ action: String, _ schedule: CronSchedule?) async throws {
+    let known = try await records.fetch(JobKeys.cron(action), as: CronRecord.self)?.record
+    guard known?.schedule != schedule?.text else { return }
+    if let schedule {
+      var draft = JobDraft(action, known?.parameters ?? [:])
+      draft.retries = known?.retries
+      draft.capacityMap = known?.capacity
+      draft.deadline = known?.deadline.map { .milliseconds($0) }
+      draft.stopTimeout = known?.stopTimeout.map { .milliseconds($0) }
+      try await setCron(draft, schedule: schedule.text)
+    } else {
+      _ = try await records.commit(do: [.delete(JobKeys.cron(action))])
+    }
+  }
+
   /// Deletes the cron of an action. Throws `noSuchCron`.
   package func deleteCron(_ action: String) async throws {
     _ = try await cron(action)
@@ -70,19 +87,13 @@ extension JobQueue {
         earliest = min(earliest ?? Timestamp(milliseconds: next), Timestamp(milliseconds: next))
         continue
       }
+      // A process of another version may know the action.
+      guard kinds[action] != nil else { continue }
       // Moments that were missed while nobody ran are made up for by one job.
       let following = try CronSchedule(record.schedule).next(after: now)
       record.next = following?.milliseconds
       var operations: [Operation] = [.put(item.key, try record.encoded())]
-      if try await !isPending(action) {
-        var draft = JobDraft(action, record.parameters)
-        draft.retries = record.retries
-        draft.capacityMap = record.capacity
-        draft.deadline = record.deadline.map { .milliseconds($0) }
-        draft.stopTimeout = record.stopTimeout.map { .milliseconds($0) }
-        let (id, job) = try await prepare(draft)
-        operations += try Self.submission(id, job)
-      }
+      if try await !isPending(action) { operations += try await submission(action, of: record) }
       _ = try await records.commit(
         when: [.modifyRevision(of: item.key, is: item.modifyRevision)], do: operations)
       if let following { earliest = min(earliest ?? following, following) }
@@ -90,12 +101,28 @@ extension JobQueue {
     return earliest
   }
 
+  /// The job of a cron; none when it cannot be made, so that one cron does not stop the others.
+  private func submission(_ action: String, of record: CronRecord) async throws -> [Operation] {
+    var draft = JobDraft(action, record.parameters)
+    draft.retries = record.retries
+    draft.capacityMap = record.capacity
+    draft.deadline = record.deadline.map { .milliseconds($0) }
+    draft.stopTimeout = record.stopTimeout.map { .milliseconds($0) }
+    do {
+      let (id, job) = try await prepare(draft)
+      return try Self.submission(id, job)
+    } catch let error as JobError where error.code == .invalidRequest {
+      logger.warning(
+        "a cron's job cannot be made", metadata: ["action": "\(action)", "error": "\(error)"])
+      return []
+    }
+  }
+
   /// Whether a job of this action waits or runs.
   private func isPending(_ action: String) async throws -> Bool {
-    for item in try await records.read(RangeRequest(.prefix(JobKeys.due))).items
-    where item.value == Array(action.utf8) {
-      return true
-    }
+    let waiting = try await records.read(
+      RangeRequest(.prefix(JobKeys.due(action)), limit: 1, keysOnly: true))
+    guard waiting.items.isEmpty else { return true }
     for item in try await records.read(RangeRequest(.prefix(JobKeys.running))).items
     where try RunningRecord(item).action == action {
       return true

@@ -47,7 +47,7 @@ package final class JobQueue: Sendable {
   static func submission(_ id: String, _ record: JobRecord) throws -> [Operation] {
     [
       .put(JobKeys.record(id), try record.encoded()),
-      .put(JobKeys.due(record.scheduled, id), Array(record.action.utf8)),
+      .put(JobKeys.due(record.action, record.scheduled, id), []),
     ]
   }
 
@@ -140,7 +140,7 @@ package final class JobQueue: Sendable {
       switch record.status {
       case .waiting:
         record.status = .cancel
-        operations = [.delete(JobKeys.due(record.scheduled, id))]
+        operations = [.delete(JobKeys.due(record.action, record.scheduled, id))]
       case .running:
         record.status = .cancelRequest
         operations = [.put(JobKeys.cancellation(id), [])]
@@ -167,7 +167,8 @@ package final class JobQueue: Sendable {
       let done = try await records.commit(
         when: [.modifyRevision(of: JobKeys.record(id), is: found.revision)],
         do: [
-          .delete(JobKeys.record(id)), .delete(JobKeys.due(found.record.scheduled, id)),
+          .delete(JobKeys.record(id)),
+          .delete(JobKeys.due(found.record.action, found.record.scheduled, id)),
           .delete(DeleteRequest(.prefix(JobKeys.logs(id)))),
         ])
       return done ? () : nil

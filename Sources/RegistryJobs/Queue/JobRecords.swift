@@ -5,7 +5,8 @@ import StateStore
 /// Where records of jobs lie in the store.
 enum JobKeys {
   static let records: Key = "/jobs/records/"
-  /// Jobs that wait, by when they are due.
+  /// Jobs that wait, by action and by when they are due: a worker that has no room for one action
+  /// need not read past its jobs to find others.
   static let due: Key = "/jobs/due/"
   /// Jobs that run, with the worker that runs them.
   static let running: Key = "/jobs/running/"
@@ -18,10 +19,13 @@ enum JobKeys {
   /// What an operator set for a worker.
   static let capacities: Key = "/jobs/capacities/"
   static let defaults: Key = "/jobs/defaults"
+  /// Written with every change of a policy or a webhook.
+  static let subscriptions: Key = "/jobs/subscriptions"
 
   static func record(_ id: String) -> Key { records.appending(id) }
-  static func due(_ time: Int64, _ id: String) -> Key {
-    due.appending(FixedWidth.hexadecimal(max(time, 0), 12) + "/" + id)
+  static func due(_ action: String) -> Key { due.appending(action + "/") }
+  static func due(_ action: String, _ time: Int64, _ id: String) -> Key {
+    due(action).appending(FixedWidth.hexadecimal(max(time, 0), 12) + "/" + id)
   }
   static func running(_ id: String) -> Key { running.appending(id) }
   static func cancellation(_ id: String) -> Key { cancellations.appending(id) }
@@ -139,6 +143,13 @@ struct ParametersRecord: JobStoredRecord {
 struct CapacityRecord: JobStoredRecord {
   var v = 1
   var capacity: [String: Int]
+}
+
+extension String {
+  /// The text, cut to so many bytes: a single character may be of any length.
+  func shortened(to bytes: Int) -> String {
+    utf8.count <= bytes ? self : String(decoding: utf8.prefix(bytes), as: UTF8.self) + "…"
+  }
 }
 
 extension Duration {

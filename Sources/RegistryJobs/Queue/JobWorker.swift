@@ -32,6 +32,9 @@ package actor JobWorker {
   private nonisolated let waker: AsyncStream<Void>.Continuation
   private var runs: [String: Run] = [:]
   private var cancelled: Set<String> = []
+  /// The job that is being taken, and whether it was asked to stop before that was known.
+  private var claiming: (id: String, isCancelled: Bool)?
+  private var isRegistered = false
   private var timer: Task<Void, Never>?
   private var lease: LeaseID?
   private var isEnding = false
@@ -56,7 +59,6 @@ package actor JobWorker {
           if let id = key.suffix(after: JobKeys.cancellations) { await self.cancel(id) }
         }
       }
-      wake()
       for await _ in wakes { await turn() }
       group.cancelAll()
     }
@@ -84,13 +86,14 @@ package actor JobWorker {
     while !Task.isCancelled {
       do {
         try await register()
+        isRegistered = true
+        wake()
       } catch {
         lease = nil
         logger.warning("the worker cannot say that it lives", metadata: ["error": "\(error)"])
       }
       // Cancellation is seen by the loop's condition.
       try? await Task.sleep(for: settings.leaseTime / 3)
-      wake()
     }
   }
 
@@ -126,11 +129,7 @@ package actor JobWorker {
         let watch = try await queue.records.store.watch(
           WatchRequest(.prefix(prefix), ignoresDeletes: true))
         // What came before the watch is looked for once.
-        for item in try await queue.records.read(RangeRequest(.prefix(prefix), keysOnly: true))
-          .items
-        {
-          await body(item.key)
-        }
+        try await queue.records.scan(prefix) { await body($0.key) }
         while let batch = try await watch.next() {
           for event in batch.events { await body(event.record.key) }
         }
@@ -147,6 +146,8 @@ package actor JobWorker {
 
   /// Does what can be done now and sets the clock for what comes next.
   private func turn() async {
+    // The jobs of a worker that nobody knows count as lost.
+    guard isRegistered else { return }
     var next = ContinuousClock.now + .seconds(15)
     do {
       try await queue.recoverLost(by: settings.id, running: Set(runs.keys))
@@ -174,29 +175,51 @@ package actor JobWorker {
 
   /// Starts the jobs that are due and that there is room for; answers when the next one is due.
   private func claimDue() async throws -> Timestamp? {
+    var earliest: Timestamp?
+    for action in queue.actions {
+      guard let next = try await claimDue(action) else { continue }
+      earliest = min(earliest ?? next, next)
+    }
+    return earliest
+  }
+
+  private func claimDue(_ action: String) async throws -> Timestamp? {
+    guard let kind = queue.kinds[action] else { return nil }
     let now = queue.clock().milliseconds
-    var start = JobKeys.due
-    let end = KeyRange.prefix(JobKeys.due).end
-    while !isEnding {
+    let prefix = JobKeys.due(action)
+    let end = KeyRange.prefix(prefix).end
+    var start = prefix
+    while room(action) > 0, !isEnding {
       let response = try await queue.records.read(
-        RangeRequest(KeyRange(start: start, end: end), limit: 200))
+        RangeRequest(KeyRange(start: start, end: end), limit: min(room(action), 200)))
       for item in response.items {
-        let parts = item.key.suffix(after: JobKeys.due)?.split(separator: "/") ?? []
+        let parts = item.key.suffix(after: prefix)?.split(separator: "/") ?? []
         guard parts.count == 2, let time = Int64(parts[0], radix: 16) else { continue }
         if time > now { return Timestamp(milliseconds: time) }
-        let action = String(decoding: item.value, as: UTF8.self)
-        // Another process may know what to do with it.
-        guard let kind = queue.kinds[action], room(action) > 0 else { continue }
-        let id = String(parts[1])
-        guard runs[id] == nil,
-          let record = try await queue.claim(id, due: item.key, for: settings.id)
-        else { continue }
-        begin(id, record, kind)
+        guard room(action) > 0, !isEnding else { return nil }
+        await take(String(parts[1]), item.key, kind)
       }
       guard response.more, let last = response.items.last else { return nil }
       start = Key(bytes: last.key.bytes + [0])
     }
     return nil
+  }
+
+  /// Takes one job, unless another worker is faster. One that cannot be taken does not stand in the
+  /// way of others.
+  private func take(_ id: String, _ due: Key, _ kind: any JobKind) async {
+    guard runs[id] == nil else { return }
+    claiming = (id, false)
+    defer { claiming = nil }
+    do {
+      guard let record = try await queue.claim(id, due: due, for: settings.id) else { return }
+      begin(id, record, kind)
+      if claiming?.isCancelled ?? false { cancel(id) }
+    } catch {
+      guard !Task.isCancelled else { return }
+      logger.warning(
+        "a job cannot be taken", metadata: ["job": "\(id)", "error": "\(error)"])
+    }
   }
 
   private func limit(_ name: String) -> Int {
@@ -229,7 +252,6 @@ package actor JobWorker {
     runs[id] = Run(
       work: work, capacity: record.capacity.merging([record.action: 1]) { max($0, $1) })
     Task { await self.complete(id, await work.result) }
-    if record.status == .cancelRequest { cancel(id) }
   }
 
   private static func run(
@@ -283,6 +305,7 @@ package actor JobWorker {
 
   /// Stops a job that runs here.
   private func cancel(_ id: String) {
+    if claiming?.id == id { claiming?.isCancelled = true }
     guard let run = runs[id], cancelled.insert(id).inserted else { return }
     run.work.cancel()
     Task { await self.giveUp(id) }

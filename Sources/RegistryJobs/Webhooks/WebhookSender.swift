@@ -22,15 +22,28 @@ package struct WebhookAnswer: Hashable, Sendable {
 /// with HMAC-SHA-256 over `ID.SECONDS.BODY`.
 package enum WebhookSignature {
   /// A secret nobody else has.
-  static func newSecret() -> String { "whsec_" + Identifier.hexadecimal(bytes: 24) }
+  static func newSecret() -> String {
+    prefix + SymmetricKey(size: .bits256).withUnsafeBytes { Data($0).base64EncodedString() }
+  }
 
-  /// The value of the signature's header. The secret's text is the key, as it is.
+  private static let prefix = "whsec_"
+
+  /// The key: what follows `whsec_` in base64, or a text of another form as it is.
+  private static func key(_ secret: String) -> SymmetricKey {
+    if secret.hasPrefix(prefix),
+      let bytes = Data(base64Encoded: String(secret.dropFirst(prefix.count))), !bytes.isEmpty
+    {
+      return SymmetricKey(data: bytes)
+    }
+    return SymmetricKey(data: Array(secret.utf8))
+  }
+
+  /// The value of the signature's header.
   package static func sign(
     id: String, seconds: Int64, body: [UInt8], secret: String
   ) -> String {
-    let key = SymmetricKey(data: Array(secret.utf8))
     let code = HMAC<SHA256>.authenticationCode(
-      for: Array("\(id).\(seconds).".utf8) + body, using: key)
+      for: Array("\(id).\(seconds).".utf8) + body, using: key(secret))
     return "v1," + Data(code).base64EncodedString()
   }
 }
@@ -38,6 +51,8 @@ package enum WebhookSignature {
 /// Sends messages to endpoints.
 struct WebhookSender: Sendable {
   private static let timeout = TimeAmount.seconds(20)
+  private static let drainTimeout = Duration.seconds(2)
+  private static let answerLimit = 64 << 10
 
   let http: HTTPClient
 
@@ -53,7 +68,7 @@ struct WebhookSender: Sendable {
       guard try !NIOSSLCertificate.fromPEMBytes(Array(certificate.utf8)).isEmpty else {
         throw JobError.invalid("tlsCert", "there is no certificate in it")
       }
-    } catch is NIOSSLError {
+    } catch let error where !(error is JobError) {
       throw JobError.invalid("tlsCert", "the certificate is not PEM")
     }
   }
@@ -78,23 +93,35 @@ struct WebhookSender: Sendable {
     let began = ContinuousClock.now
     func answer(_ status: Int?, _ error: String?) -> WebhookAnswer {
       WebhookAnswer(
-        status: status, error: error.map { String($0.prefix(500)) },
+        status: status, error: error?.shortened(to: 500),
         milliseconds: (ContinuousClock.now - began).milliseconds)
     }
     do {
       request.tlsConfiguration = try tls(certificate, skipsVerification)
       let response = try await http.execute(request, timeout: Self.timeout)
-      // What it says is of no use; a little is read so that the connection can be used again.
-      var read = 0
-      for try await piece in response.body {
-        read += piece.readableBytes
-        if read > 64 << 10 { break }
-      }
       let status = Int(response.status.code)
+      // What it says is of no use. A little that is said at once is read, so that the connection can
+      // be used again; whoever talks on is not listened to.
+      let length = response.headers.first(name: "Content-Length").flatMap { Int($0) }
+      if let length, length <= Self.answerLimit {
+        await Self.drain(response.body, within: Self.drainTimeout)
+      }
       return answer(status, (200..<300).contains(status) ? nil : "the endpoint answered \(status)")
     } catch {
       if Task.isCancelled { throw CancellationError() }
       return answer(nil, "\(error)")
+    }
+  }
+
+  private static func drain(
+    _ body: HTTPClientResponse.Body, within limit: Duration
+  ) async {
+    await withThrowingTaskGroup(of: Void.self) { group in
+      group.addTask { for try await _ in body {} }
+      group.addTask { try await Task.sleep(for: limit) }
+      // The status was the answer: how the rest of it ends does not matter.
+      _ = await group.nextResult()
+      group.cancelAll()
     }
   }
 

@@ -30,9 +30,6 @@ package final class WebhookService: Sendable {
     self.clock = clock
   }
 
-  /// The keys that change when a webhook does.
-  static let watchedKeys = KeyRange.prefix(root)
-
   private static func key(_ id: String) -> Key { root.appending(id) }
 
   /// The webhooks, by age; those of one key, or all.
@@ -91,7 +88,8 @@ package final class WebhookService: Sendable {
       certificate: draft.tlsCertificate, skipsVerification: draft.skipsTLSVerification,
       secret: try sealed(secret))
     let id = Identifier.hexadecimal(bytes: 16)
-    _ = try await records.commit(do: [.put(Self.key(id), try record.encoded())])
+    _ = try await records.commit(
+      do: [.put(Self.key(id), try record.encoded()), .put(JobKeys.subscriptions, [])])
     return (record.webhook(id, success: nil), secret)
   }
 
@@ -126,7 +124,7 @@ package final class WebhookService: Sendable {
       found.record.skipsVerification = skipsTLSVerification ?? found.record.skipsVerification
       let done = try await records.commit(
         when: [.modifyRevision(of: Self.key(id), is: found.revision)],
-        do: [.put(Self.key(id), try found.record.encoded())])
+        do: [.put(Self.key(id), try found.record.encoded()), .put(JobKeys.subscriptions, [])])
       return done ? () : nil
     }
     return try await webhook(id)
@@ -139,13 +137,19 @@ package final class WebhookService: Sendable {
       do: [
         .delete(Self.key(id)), .delete(Self.successes.appending(id)),
         .delete(DeleteRequest(.prefix(Self.deliveries.appending(id + "/")))),
+        .put(JobKeys.subscriptions, []),
       ])
   }
 
-  /// Deletes the webhooks of a repository that is gone, but for those that wait for just that.
+  /// Deletes the webhooks of a repository that is gone. Those that wait for just that are its
+  /// namespace's.
   func deleteWebhooks(ofRepository id: String) async throws {
     for (webhook, record) in try await stored() where record.repositoryID == id {
-      try await delete(webhook)
+      do {
+        try await delete(webhook)
+      } catch let error as JobError where error.code == .noSuchWebhook {
+        continue
+      }
     }
   }
 
