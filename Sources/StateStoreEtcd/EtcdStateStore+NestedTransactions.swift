@@ -7,7 +7,7 @@ import StateStore
 /// count towards the limit of conditions.
 extension EtcdStateStore {
   /// How often records may change before the transaction is run.
-  private static let attempts = 64
+  private static let attempts = 256
 
   /// Runs a transaction whose nested conditions see earlier steps.
   func transactInSteps(_ transaction: Transaction) async throws -> TransactionResponse {

@@ -84,14 +84,20 @@ final class PingResponder: ChannelInboundHandler {
   typealias InboundOut = ByteBuffer
   typealias OutboundOut = ByteBuffer
 
+  /// How many answers may wait while the connection takes none: far more than come up while large
+  /// requests are sent. A server that asks that often without reading is not worth the memory.
+  private static let waitingLimit = 10_000
+
   private var filter = PingFilter()
   private var hasAnswers = false
+  /// The answers since the connection last took some.
+  private var waiting = 0
 
   func channelRead(context: ChannelHandlerContext, data: NIOAny) {
     let (rest, pings) = filter.filter(unwrapInboundIn(data))
     for ping in pings {
-      guard context.channel.isWritable else {
-        // A server that asks and does not read is not worth the memory.
+      waiting = context.channel.isWritable ? 0 : waiting + 1
+      guard waiting <= PingResponder.waitingLimit else {
         context.close(promise: nil)
         return
       }

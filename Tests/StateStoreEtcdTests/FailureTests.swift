@@ -206,12 +206,12 @@ struct FailureTests {
       defer { etcd.goOn() }
       let clock = ContinuousClock()
       let start = clock.now
-      let read = await failure { try await store.get("k") }
-      #expect(read?.code == .unavailable)
-      #expect(read?.metadata["outcome"] == "none")
       let write = await failure { try await store.put("k", bytes(2)) }
       #expect(write?.code == .unavailable)
       #expect(write?.metadata["outcome"] == "unknown")
+      let read = await failure { try await store.get("k") }
+      #expect(read?.code == .unavailable)
+      #expect(read?.metadata["outcome"] == "none")
       let keep = await failure { try await store.keepAlive(LeaseID(rawValue: 7)) }
       #expect(keep?.code == .unavailable)
       let watch = await failure { try await store.watch(WatchRequest(.all, from: 1)) }

@@ -131,6 +131,29 @@ struct SharedClusterTests {
     }
   }
 
+  @Test("large writes and reads at once keep the connection")
+  func largeAtOnce() async throws {
+    try await EtcdProcess.turns.take {
+      let etcd = try await EtcdProcess.start()
+      let store = try await etcd.open()
+      try await withThrowingTaskGroup(of: Void.self) { group in
+        for worker in 0..<8 {
+          group.addTask {
+            let key = Key("k\(worker)")
+            for round in 0..<6 {
+              let value = [UInt8](repeating: UInt8(round), count: 1_000_000)
+              try await store.put(key, value)
+              let read = try await store.get(key)?.value
+              #expect(read == value)
+            }
+          }
+        }
+        try await group.waitForAll()
+      }
+      await store.close()
+    }
+  }
+
   @Test("watches of history that nobody reads hold up nobody")
   func unread() async throws {
     try await EtcdProcess.turns.take {
