@@ -1,4 +1,4 @@
-# run     builds the daemon, starts it in the background and prints its socket
+# run     builds daemon and registry, starts them in the background and prints where they are
 # build   the release binary, .build/release/martlet
 # test    sets up and runs everything that CI runs
 # bench   Martlet against dockerd, podman and docker-registry on this machine, into
@@ -19,7 +19,8 @@ run: build
 	scripts/run-daemon
 
 stop:
-	@if [ -e /run/martlet.pid ]; then kill "$$(cat /run/martlet.pid)"; fi
+	@for file in /run/martlet.pid /run/martlet-registry.pid; do \
+	  if [ -e "$$file" ]; then kill "$$(cat "$$file")" || true; fi; done
 
 # Everything is built once, in the configuration that is shipped.
 test:

@@ -18,7 +18,8 @@ STAGE = """
 set -e
 mount --make-rprivate /
 mount -t tmpfs tmpfs /run
-mkdir -p "$STAGE/lib" /var/lib/martlet
+mkdir -p "$STAGE/lib" /var/lib/martlet /etc/martlet
+mount -t tmpfs tmpfs /etc/martlet
 mount --bind "$STAGE/lib" /var/lib/martlet
 ip link set lo up
 set -x
@@ -36,15 +37,16 @@ def test_tour():
     stage = tempfile.mkdtemp(prefix="martlet-tour-", dir="/var/tmp")
     with open(stage + "/tour", "w") as file:
         file.write(tour())
-    environment = {k: v for k, v in os.environ.items() if not k.startswith(("DOCKER_", "MARTLET_"))}
+    environment = {k: v for k, v in os.environ.items() if not k.startswith(("DOCKER_", "MARTLET_", "REGISTRY_"))}
     try:
         result = subprocess.run(
             ["unshare", "--mount", "--net", "bash", "-c", STAGE], cwd=ROOT, timeout=380, text=True,
-            capture_output=True, env=environment | {"STAGE": stage}, errors="replace")
+            capture_output=True, env=environment | {"STAGE": stage, "DOCKER_CONFIG": stage}, errors="replace")
         said = result.stdout + result.stderr
         assert result.returncode == 0, said
         assert result.stdout.count("<title>Welcome to nginx!</title>") == 2
-        assert "Hello from Martlet!" in result.stdout and "remember" in result.stdout
+        assert result.stdout.count("Hello from Martlet!") == 2 and "remember" in result.stdout
+        assert "Login Succeeded" in result.stdout and "1: digest: sha256:" in result.stdout
         assert "1 packets received" in result.stdout and "CapEff:\t0000000000000000" in result.stdout
         assert "web: Up" in result.stdout and "db: Up" in result.stdout
         assert "try:    DOCKER_HOST=unix:///run/martlet.sock docker run --rm hello-world" in result.stdout

@@ -78,9 +78,11 @@ final class DaemonLog: Sendable {
 private struct DaemonLogHandler: LogHandler {
   let log: DaemonLog
   var metadata: Logger.Metadata = [:]
+  /// What this one logger was told; a reload changes all that were told nothing.
+  private var ownLevel: Logger.Level?
   var logLevel: Logger.Level {
-    get { log.level }
-    set { log.level = newValue }
+    get { ownLevel ?? log.level }
+    set { ownLevel = newValue }
   }
 
   init(log: DaemonLog) { self.log = log }

@@ -19,10 +19,10 @@ struct RegistryServeCommand: AsyncParsableCommand {
 
   @OptionGroup var options: RegistryOptions
 
-  @Option(
+  @Flag(
     name: .customLong("validate"),
     help: "Check the configuration, say whether it is right, and end.")
-  var validates: Bool = false
+  var validates = false
 
   func run() async throws {
     let configuration = try options.configuration()
