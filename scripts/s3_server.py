@@ -39,10 +39,12 @@ class S3Server:
         self.folder = folder
         self.access_key, self.secret_key = secrets.token_hex(8), secrets.token_hex(20)
         names = ["master", "volume", "filer", "s3"]
-        ports = free_ports(2 * len(names))
+        *ports, self.tls_port = free_ports(2 * len(names) + 1)
         self.ports = dict(zip(names, ports))
         self.grpc_ports = dict(zip(names, ports[len(names):]))
         self.endpoint = f"http://127.0.0.1:{self.ports['s3']}"
+        # With a certificate that nobody has signed.
+        self.tls_endpoint = f"https://127.0.0.1:{self.tls_port}"
         self.process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> bool:
@@ -51,6 +53,12 @@ class S3Server:
         config.write_text(json.dumps({"identities": [{
             "name": "tests", "actions": ["Admin", "Read", "Write", "List", "Tagging"],
             "credentials": [{"accessKey": self.access_key, "secretKey": self.secret_key}]}]}))
+        key, certificate = self.folder / "key.pem", self.folder / "certificate.pem"
+        if not certificate.exists():
+            subprocess.run(
+                ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256",
+                 "-nodes", "-subj", "/CN=localhost", "-days", "2", "-keyout", str(key), "-out",
+                 str(certificate)], check=True, capture_output=True)
         data = self.folder / "data"
         data.mkdir(exist_ok=True)
         flags = [f"-{name}.port={port}" for name, port in self.ports.items()]
@@ -58,7 +66,9 @@ class S3Server:
         with open(self.folder / "log", "ab") as log:
             self.process = subprocess.Popen(
                 [str(WEED), "-logtostderr=true", "server", f"-dir={data}", "-ip=127.0.0.1",
-                 "-ip.bind=127.0.0.1", "-s3", f"-s3.config={config}", "-s3.port.iceberg=0",
+                 "-ip.bind=127.0.0.1", "-s3", f"-s3.config={config}",
+                 f"-s3.port.https={self.tls_port}", f"-s3.key.file={key}",
+                 f"-s3.cert.file={certificate}", "-s3.port.iceberg=0",
                  "-s3.port.lance=0", "-s3.iam=false", "-master.telemetry=false",
                  "-master.volumeSizeLimitMB=1024", "-volume.max=100",
                  f"-filer.localSocket={self.folder}/filer.sock",

@@ -191,6 +191,8 @@ final class S3Client: Sendable {
     switch error {
     case is CancellationError, is BlobStorageError, is NIOTooManyBytesError: false
     case let refusal as S3Refusal: refusal.isTransient
+    // A certificate does not become better.
+    case NIOSSLError.handshakeFailed: false
     case let error as HTTPClientError: ![.cancelled, .alreadyShutdown].contains(error)
     default: true
     }

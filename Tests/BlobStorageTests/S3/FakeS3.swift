@@ -40,6 +40,15 @@ final class FakeS3: Sendable {
     static let hangUp = Reply(ending: .close, isSilent: true)
   }
 
+  /// What is answered to each request.
+  struct Script: Sendable {
+    let reply: @Sendable (Request) -> Reply
+
+    init(_ reply: @escaping @Sendable (Request) -> Reply) { self.reply = reply }
+
+    static func always(_ reply: Reply) -> Script { Script { _ in reply } }
+  }
+
   struct State: Sendable {
     var requests: [Request] = []
     var filled = 0
@@ -56,8 +65,7 @@ final class FakeS3: Sendable {
 
   /// Runs a server for the time of `body`, which is given settings to reach it.
   static func run(
-    _ script: @escaping @Sendable (Request) -> Reply,
-    _ body: (FakeS3, S3Settings) async throws -> Void
+    _ script: Script, _ body: (FakeS3, S3Settings) async throws -> Void
   ) async throws {
     let holder = Holder()
     let channel = try await ServerBootstrap(group: .singletonMultiThreadedEventLoopGroup)
@@ -100,15 +108,13 @@ private final class FakeHandler: ChannelInboundHandler {
   typealias OutboundOut = HTTPServerResponsePart
 
   private let holder: FakeS3.Holder
-  private let script: @Sendable (FakeS3.Request) -> FakeS3.Reply
+  private let script: FakeS3.Script
   private var head: HTTPRequestHead?
   private var body = ByteBuffer()
   private var reply: FakeS3.Reply?
   private var filling = 0
 
-  init(
-    _ holder: FakeS3.Holder, _ script: @escaping @Sendable (FakeS3.Request) -> FakeS3.Reply
-  ) {
+  init(_ holder: FakeS3.Holder, _ script: FakeS3.Script) {
     self.holder = holder
     self.script = script
   }
@@ -128,7 +134,7 @@ private final class FakeHandler: ChannelInboundHandler {
         request.number = state.requests.count
         state.requests.append(request)
       }
-      answer(script(request), context)
+      answer(script.reply(request), context)
     }
   }
 

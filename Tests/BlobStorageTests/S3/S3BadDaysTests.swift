@@ -8,14 +8,16 @@ import Testing
 @testable import BlobStorage
 
 /// An S3 service that fails, stalls and lies.
-@Suite(.timeLimit(.minutes(2))) struct S3BadDaysTests {
+@Suite(.timeLimit(.minutes(5))) struct S3BadDaysTests {
+  private static let silent = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
+
   private func storage(
     _ settings: S3Settings, timeout: Duration = .seconds(20), patience: Duration = .seconds(20)
   ) throws -> S3Storage {
     var settings = settings
     settings.requestTimeout = timeout
     settings.retryPatience = patience
-    return try S3Storage(settings: settings, logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
+    return try S3Storage(settings: settings, logger: Self.silent)
   }
 
   private func expect(
@@ -57,8 +59,10 @@ import Testing
       .error(.internalServerError, "InternalError"), .hangUp,
       .error(.serviceUnavailable, "SlowDown"),
     ]
-    try await FakeS3.run({ $0.number < replies.count ? replies[$0.number] : .text(.ok) }) {
-      server, settings in
+    let script = FakeS3.Script { request in
+      request.number < replies.count ? replies[request.number] : .text(.ok)
+    }
+    try await FakeS3.run(script) { server, settings in
       let key = try await storage(settings).store(ByteBuffer(string: "content"))
       let requests = server.requests
       #expect(requests.count == 4)
@@ -79,7 +83,7 @@ import Testing
       (.text(.badRequest, "<<<"), .unavailable),
     ]
     for (reply, code) in cases {
-      try await FakeS3.run({ _ in reply }) { server, settings in
+      try await FakeS3.run(.always(reply)) { server, settings in
         let storage = try storage(settings)
         await expect(code) { _ = try await storage.read(.random(), range: 0..<5) }
         #expect(server.requests.count == 1)
@@ -88,7 +92,7 @@ import Testing
   }
 
   @Test func aServiceThatStallsIsGivenUp() async throws {
-    try await FakeS3.run({ _ in .silence }) { server, settings in
+    try await FakeS3.run(.always(.silence)) { server, settings in
       let storage = try storage(
         settings, timeout: .milliseconds(150), patience: .milliseconds(200))
       // A busy machine may take longer than that to be asked at all.
@@ -110,13 +114,13 @@ import Testing
 
   @Test func aServiceThatIsNotThereIsGivenUp() async throws {
     var endpoint: S3Settings?
-    try await FakeS3.run({ _ in .silence }) { _, settings in endpoint = settings }
+    try await FakeS3.run(.always(.silence)) { _, settings in endpoint = settings }
     let storage = try storage(#require(endpoint), patience: .milliseconds(300))
     await expect(.unavailable) { try await storage.check() }
   }
 
   @Test func aTaskThatIsCancelledWaitsNoLonger() async throws {
-    try await FakeS3.run({ _ in .silence }) { server, settings in
+    try await FakeS3.run(.always(.silence)) { server, settings in
       let storage = try storage(settings, timeout: .seconds(600))
       let task = Task { try await storage.store(ByteBuffer(string: "x")) }
       try await until("the request comes") { !server.requests.isEmpty }
@@ -128,7 +132,7 @@ import Testing
   @Test func aBodyThatBreaksOffIsReadOn() async throws {
     let content = ByteBuffer(bytes: (0..<60_000).map { UInt8(truncatingIfNeeded: $0 / 7) })
     // Twenty thousand bytes each, then the connection ends.
-    let script: @Sendable (FakeS3.Request) -> FakeS3.Reply = { request in
+    let script = FakeS3.Script { request in
       let range = request.headers.first(name: "range")?.dropFirst(6)
       let start = range.flatMap { Int($0.split(separator: "-")[0]) } ?? 0
       let piece = content.getSlice(at: start, length: 20_000) ?? ByteBuffer()
@@ -154,7 +158,7 @@ import Testing
     let short = FakeS3.Reply(
       headers: [("Content-Range", "bytes 0-99/100")], body: ByteBuffer(string: "short"),
       length: 100, ending: .close)
-    try await FakeS3.run({ _ in short }) { _, settings in
+    try await FakeS3.run(.always(short)) { _, settings in
       let storage = try storage(settings, patience: .milliseconds(100))
       let body = try await storage.read(.random(), range: nil)
       await expect(.unavailable) { _ = try await collect(body) }
@@ -173,7 +177,7 @@ import Testing
       .init(status: .ok, body: ByteBuffer(string: "1234567")),
     ]
     for reply in wrong {
-      try await FakeS3.run({ _ in reply }) { _, settings in
+      try await FakeS3.run(.always(reply)) { _, settings in
         let storage = try storage(settings)
         await expect(.unavailable) { _ = try await storage.read(.random(), range: 0..<5) }
       }
@@ -181,7 +185,7 @@ import Testing
     let cut = FakeS3.Reply(
       status: .partialContent, headers: [("Content-Range", "bytes 0-3/4")],
       body: ByteBuffer(string: "1234"))
-    try await FakeS3.run({ _ in cut }) { _, settings in
+    try await FakeS3.run(.always(cut)) { _, settings in
       let storage = try storage(settings)
       await expect(.invalidRange) { _ = try await storage.read(.random(), range: 0..<5) }
     }
@@ -189,7 +193,7 @@ import Testing
 
   @Test func aReaderThatStopsTakesNoMore() async throws {
     let size = 96 << 20
-    try await FakeS3.run({ _ in FakeS3.Reply(filling: size) }) { server, settings in
+    try await FakeS3.run(.always(.init(filling: size))) { server, settings in
       let storage = try storage(settings)
       do {
         guard case .stream(let length, let pieces) = try await storage.read(.random(), range: nil)
@@ -209,7 +213,7 @@ import Testing
 
   @Test func listingsThatMakeNoSenseEnd() async throws {
     func list(_ reply: FakeS3.Reply) async throws {
-      try await FakeS3.run({ _ in reply }) { server, settings in
+      try await FakeS3.run(.always(reply)) { server, settings in
         let storage = try storage(settings)
         await expect(.unavailable) { for try await _ in storage.keys() {} }
         await expect(.unavailable) { _ = try await storage.uploads() }
@@ -236,7 +240,7 @@ import Testing
     let entries = names.map {
       "<Contents><Key>\($0)</Key><Size>5</Size><LastModified>1970-01-01T00:00:01Z</LastModified></Contents>"
     }
-    try await FakeS3.run({ _ in .text(.ok, "<a>\(entries.joined())</a>") }) { _, settings in
+    try await FakeS3.run(.always(.text(.ok, "<a>\(entries.joined())</a>"))) { _, settings in
       var found: [StoredFile] = []
       for try await file in try storage(settings).keys() { found.append(file) }
       #expect(found == [StoredFile(key: key, size: 5, storedAt: 1000)])
@@ -245,7 +249,7 @@ import Testing
 
   /// A multipart upload whose joining is answered, and then fails.
   @Test func failuresHiddenInAnswersAreSeen() async throws {
-    let script: @Sendable (FakeS3.Request) -> FakeS3.Reply = { request in
+    let script = FakeS3.Script { request in
       if request.uri.hasSuffix("?uploads=") {
         return .text(.ok, "<a><UploadId>one</UploadId></a>")
       }
@@ -268,7 +272,7 @@ import Testing
 
   /// The answer to the joining of the parts is lost: the file is found, read and believed.
   @Test func aLostAnswerIsMadeGood() async throws {
-    let script: @Sendable (FakeS3.Request) -> FakeS3.Reply = { request in
+    let script = FakeS3.Script { request in
       switch request.method {
       case .POST where request.uri.hasSuffix("?uploads="):
         .text(.ok, "<a><UploadId>one</UploadId></a>")
@@ -295,7 +299,7 @@ import Testing
   }
 
   @Test func whatTheSettingsAskForIsAskedFor() async throws {
-    try await FakeS3.run({ _ in .text(.ok) }) { server, settings in
+    try await FakeS3.run(.always(.text(.ok))) { server, settings in
       var settings = settings
       settings.encrypt = true
       settings.storageClass = "STANDARD_IA"

@@ -30,8 +30,10 @@ struct S3StorageTests {
     return settings
   }
 
+  private static let silent = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
+
   private func storage(_ settings: S3Settings) throws -> S3Storage {
-    try S3Storage(settings: settings, logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
+    try S3Storage(settings: settings, logger: Self.silent)
   }
 
   /// So many bytes that are quickly made.
@@ -73,6 +75,28 @@ struct S3StorageTests {
 
   @Test func conformance() async throws {
     try await StorageConformance(storage: storage(settings())).runAll()
+  }
+
+  @Test func itWorksOverTLS() async throws {
+    var settings = try settings()
+    settings.regionEndpoint = try Self.variable("TLS_ENDPOINT")
+    do {
+      try await storage(settings).check()
+      Issue.record("a certificate that nobody has signed is believed")
+    } catch {
+      #expect((error as? BlobStorageError)?.code == .unavailable, "\(error)")
+    }
+    settings.skipVerify = true
+    let storage = try storage(settings)
+    let conformance = StorageConformance(storage: storage)
+    try await conformance.ranges()
+    try await conformance.resumes()
+    try await conformance.lists()
+    let bytes = content(11 << 20)
+    let upload = try await storage.beginUpload(.random())
+    try await append(bytes, to: upload)
+    let file = try await upload.commit(digest(bytes))
+    #expect(try await read(file.key, storage) == bytes)
   }
 
   @Test func largeContentGoesInParts() async throws {
