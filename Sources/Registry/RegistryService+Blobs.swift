@@ -42,6 +42,15 @@ extension RegistryService {
     }
   }
 
+  /// A URL of the storage itself that the blob can be read from for a while, where it has such.
+  package func redirect(to blob: StoredBlob) async throws -> String? {
+    do {
+      return try await storage.redirect(to: blob.key)
+    } catch let error as BlobStorageError {
+      throw Self.translated(error)
+    }
+  }
+
   /// Takes a blob out of a repository. Throws `blobUnknown`, `unsupported`.
   package func deleteBlob(
     _ repository: Repository, _ digest: Digest, by caller: Caller

@@ -18,7 +18,9 @@ extension RegistryService {
     let grace = options.grace ?? settings.grace
     var collection = GarbageCollection(
       service: self, options: options, bound: clock().milliseconds - grace.milliseconds)
-    if !options.dryRun { collection.report.uploadsRemoved = try await purgeUploads() }
+    if !options.dryRun, settings.uploadPurging == .drops {
+      collection.report.uploadsRemoved = try await purgeUploads()
+    }
     try await collection.collectRepositories(progress)
     await progress("looking for blobs without a repository")
     try await collection.collectUses()

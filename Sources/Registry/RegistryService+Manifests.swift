@@ -49,10 +49,10 @@ extension RegistryService {
   /// Throws `manifestInvalid`, `manifestTooLarge`, `manifestBlobUnknown` (`metadata["digest"]` is
   /// the first that is missing, `metadata["missing"]` has more), `digestInvalid`, `tagImmutable`,
   /// `unsupported` (indexes, where the repository takes none), `quotaExceeded`, `readOnly`. The event
-  /// carries `facts`.
+  /// carries `facts`. What a cache of another registry takes in may refer to what comes later.
   package func putManifest(
     _ repository: Repository, _ reference: Reference, mediaType: String?, content: ByteBuffer,
-    by caller: Caller, facts: [String: String]? = nil
+    by caller: Caller, facts: [String: String]? = nil, requiresReferences: Bool = true
   ) async throws -> PushedManifest {
     try await requireWritable()
     let bytes = Array(content.readableBytesView)
@@ -64,7 +64,7 @@ extension RegistryService {
     }
     let push = ManifestPush(
       repository: repository, tag: reference.tag, digest: digest, bytes: bytes, parsed: parsed,
-      caller: caller, facts: facts)
+      caller: caller, facts: facts, requiresReferences: requiresReferences)
     try await requireReferenceCount(parsed)
     try await requireRoom(repository.name.namespace, for: Int64(bytes.count))
     let image = try await imageFacts(repository, parsed)
@@ -89,7 +89,7 @@ extension RegistryService {
     let id = push.repository.id
     let removals = try await read(RangeRequest(.key(Keys.removal(id)))).items.first
     guard let removals else { throw Self.unknown(push.repository.name) }
-    try await requireReferences(push.parsed, in: id)
+    if push.requiresReferences { try await requireReferences(push.parsed, in: id) }
     var compares: [Compare] = [.modifyRevision(of: removals.key, is: removals.modifyRevision)]
     var operations: [Operation] = [
       .put(Keys.addition(id), []), .put(Keys.manifestUse(id, push.digest), []),
@@ -223,6 +223,8 @@ struct ManifestPush: Sendable {
   var caller: Caller
   /// What else the event says.
   var facts: [String: String]?
+  /// Whether everything it refers to must be there.
+  var requiresReferences = true
 
   func record(
     _ image: ImageFacts, author: String, created: Int64, touched: Int64

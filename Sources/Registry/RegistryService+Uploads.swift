@@ -75,8 +75,8 @@ extension RegistryService {
   }
 
   /// Drops uploads that have rested too long, and what the storage has of uploads without a record;
-  /// returns how many.
-  package func purgeUploads() async throws -> Int {
+  /// returns how many. A dry run only counts.
+  package func purgeUploads(dryRun: Bool = false) async throws -> Int {
     let bound = clock().milliseconds - settings.uploadLifetime.milliseconds
     var known: Set<String> = []
     var expired: [(id: UploadID, revision: Revision)] = []
@@ -87,7 +87,8 @@ extension RegistryService {
     }
     var count = 0
     do {
-      for (id, revision) in expired {
+      if dryRun { count += expired.count }
+      for (id, revision) in dryRun ? [] : expired {
         let key = Keys.upload(id.description)
         guard
           try await commit(when: [.modifyRevision(of: key, is: revision)], do: [.delete(key)])
@@ -97,7 +98,7 @@ extension RegistryService {
       }
       for upload in try await storage.uploads()
       where !known.contains(upload.id.description) && upload.changedAt < bound {
-        try await storage.cancelUpload(upload.id)
+        if !dryRun { try await storage.cancelUpload(upload.id) }
         count += 1
       }
     } catch {

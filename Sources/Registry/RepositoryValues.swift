@@ -125,6 +125,8 @@ package struct RegistrySettings: Sendable {
   package var grace: Duration = .seconds(24 * 3600)
   /// How long an upload may rest before it is dropped.
   package var uploadLifetime: Duration = .seconds(7 * 24 * 3600)
+  /// What becomes of uploads that have rested too long.
+  package var uploadPurging = UploadPurging.drops
   /// The most bytes of manifests kept in memory.
   package var manifestCacheBytes = 64 << 20
   /// The largest manifest that is taken, in bytes.
@@ -135,6 +137,16 @@ package struct RegistrySettings: Sendable {
   package var allowsDeletion = true
   /// Whether this process refuses every change, whatever the rules for the whole registry say.
   package var isReadOnly = false
+
+  /// What becomes of uploads that have rested too long.
+  package enum UploadPurging: Sendable, Hashable {
+    /// They are dropped, by collections of garbage as well.
+    case drops
+    /// Those that would be dropped are only counted.
+    case counts
+    /// They stay, unless somebody has them dropped.
+    case keeps
+  }
 
   /// The usual settings.
   package init() {}

@@ -10,7 +10,9 @@ extension RegistryDoor {
     to request: HTTPRequestHead, from peer: ConnectionPeer
   ) -> ReadyAnswer? {
     guard let (text, reference) = Self.manifestPath(request.uri),
-      !request.headers.contains(name: "if-none-match")
+      !request.headers.contains(name: "if-none-match"),
+      // Whether a tag is still right may have to be asked elsewhere.
+      distribution.upstream == nil || reference.utf8.contains(UInt8(ascii: ":"))
     else { return nil }
     let name = text.utf8.contains(UInt8(ascii: "/")) ? String(text) : "library/\(text)"
     guard let manifest = registry.cachedManifest(name, String(reference)),

@@ -3,6 +3,7 @@ import NIOCore
 import NIOHTTP1
 import OCI
 package import Registry
+package import RegistryJobs
 package import Transport
 
 /// Serves what the registry's other doors do not: `/api/v0` and the like.
@@ -16,21 +17,23 @@ package protocol RegistryRoutes: Sendable {
 package struct RegistryDoor: HTTPHandler {
   let registry: RegistryService
   let authenticator: Authenticator
-  private let distribution: DistributionDoor
+  let distribution: DistributionDoor
   private let tokens: TokenEndpoint?
   private let meta: MetaEndpoint
   private let others: [any RegistryRoutes]
 
   /// A door to this registry. `statistics` are those of the server it serves on;
-  /// `authorityCertificate` is the PEM text that clients may trust, for `/ca`.
+  /// `authorityCertificate` is the PEM text that clients may trust, for `/ca`; `upstream` is another
+  /// registry whose images are handed on.
   package init(
     registry: RegistryService, identity: IdentityService, authentication: RegistryAuthentication,
     distribution settings: DistributionSettings, statistics: ServerStatistics? = nil,
-    authorityCertificate: String? = nil, others: [any RegistryRoutes] = []
+    authorityCertificate: String? = nil, upstream: PullThroughCache? = nil,
+    others: [any RegistryRoutes] = []
   ) {
     self.registry = registry
     authenticator = Authenticator(identity: identity, authentication: authentication)
-    distribution = DistributionDoor(registry: registry, settings: settings)
+    distribution = DistributionDoor(registry: registry, settings: settings, upstream: upstream)
     if case .tokens(let authority, let service) = authentication {
       tokens = TokenEndpoint(
         registry: registry, identity: identity, authenticator: authenticator,

@@ -13,6 +13,8 @@ package struct RegistryAutomation: Sendable {
   package let policies: PolicyService
   package let webhooks: WebhookService
   package let history: JobHistory
+  /// What hands on the images of another registry, if that is asked for.
+  package let upstream: PullThroughCache?
   private let registry: RegistryService
   private let worker: JobWorker
   private let dispatcher: EventDispatcher
@@ -20,14 +22,18 @@ package struct RegistryAutomation: Sendable {
   private let runner: PolicyRunner
   private let secrets: SecretBox
   private let host: String
+  private let schedules: [String: CronSchedule?]
 
   /// How it works.
   package struct Settings: Sendable {
     package var worker: JobWorker.Settings
     /// The registry's name in the names of images, `host[:port]`.
     package var host: String
-    /// When garbage is collected, in a new registry; nil for never.
-    package var garbageSchedule: String? = "0 0 2 * * *"
+    /// The schedules of actions that the configuration decides about: they are set at every start,
+    /// nil takes one away. Others have those that administrators gave them.
+    package var schedules: [String: CronSchedule?] = [:]
+    /// The registry whose images are handed on, if any.
+    package var upstream: PullThroughCache.Settings?
 
     /// The usual settings.
     package init(worker: JobWorker.Settings, host: String) {
@@ -50,9 +56,9 @@ package struct RegistryAutomation: Sendable {
     // Deleting old jobs needs no kinds of jobs.
     let history = JobHistory(
       registry: registry, queue: JobQueue(store: store, kinds: [], logger: logger))
-    let kinds: [any JobKind] = [
+    var kinds: [any JobKind] = [
       GarbageCollectionJob(
-        action: "onlinegc", registry: registry, defaultSchedule: settings.garbageSchedule),
+        action: "onlinegc", registry: registry, defaultSchedule: "0 0 2 * * *"),
       GarbageCollectionJob(action: "gc", registry: registry),
       GarbageCollectionJob(action: "onlinegc_blobs", registry: registry),
       UploadPurgeJob(registry: registry), ReadOnlyJob(registry: registry), SleepJob(),
@@ -62,6 +68,13 @@ package struct RegistryAutomation: Sendable {
       PruningJob(runner: runner), PushMirrorJob(runner: runner, secrets: secrets),
       PollMirrorJob(runner: runner),
     ]
+    upstream = settings.upstream.map {
+      PullThroughCache(registry: registry, settings: $0, http: http, logger: logger)
+    }
+    if let upstream = settings.upstream {
+      kinds.append(
+        ProxyExpiryJob(registry: registry, runner: runner, timeToLive: upstream.timeToLive))
+    }
     queue = JobQueue(store: store, kinds: kinds, logger: logger)
     worker = JobWorker(queue: queue, settings: settings.worker)
     dispatcher = EventDispatcher(
@@ -75,6 +88,7 @@ package struct RegistryAutomation: Sendable {
     self.runner = runner
     self.secrets = secrets
     host = settings.host
+    schedules = settings.schedules
   }
 }
 
@@ -83,13 +97,19 @@ extension RegistryAutomation {
   package func run() async {
     do {
       try await queue.makeDefaultCrons()
+      for (action, schedule) in schedules { try await queue.ensureCron(action, schedule) }
     } catch {
-      queue.logger.warning("the first schedules were not made", metadata: ["error": "\(error)"])
+      queue.logger.warning("schedules were not set", metadata: ["error": "\(error)"])
     }
     await withTaskGroup(of: Void.self) { group in
       group.addTask { await worker.run() }
       group.addTask { await dispatcher.run() }
     }
+  }
+
+  /// Closes the connections to others; to be called after ``run()`` has ended.
+  package func shutdown() async throws {
+    try await sender.http.shutdown()
   }
 
   /// Sends a made-up message to an endpoint, to see whether it takes it. Throws ``JobError``

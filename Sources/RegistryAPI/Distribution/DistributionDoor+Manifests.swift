@@ -3,12 +3,14 @@ import NIOCore
 import NIOHTTP1
 import OCI
 import Registry
+import RegistryJobs
 import Transport
 
 extension DistributionDoor {
   func getManifest(
     _ request: Request, _ name: DistributionName, _ reference: Reference
   ) async throws {
+    try await upstream?.ensureManifest(name.text, name.repository, reference)
     let repository = try await repository(request, name, .pull)
     let manifest = try await registry.resolveManifest(repository, reference)
     let headers = Self.manifestHeaders(manifest)

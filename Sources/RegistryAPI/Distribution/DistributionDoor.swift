@@ -4,6 +4,7 @@ import NIOCore
 package import NIOHTTP1
 import OCI
 package import Registry
+package import RegistryJobs
 package import Transport
 
 /// What an operator decides about the distribution API.
@@ -30,11 +31,16 @@ package struct DistributionSettings: Sendable {
 package struct DistributionDoor: Sendable {
   let registry: RegistryService
   let settings: DistributionSettings
+  /// The other registry whose images are handed on, if any.
+  let upstream: PullThroughCache?
 
   /// An API over this registry.
-  package init(registry: RegistryService, settings: DistributionSettings) {
+  package init(
+    registry: RegistryService, settings: DistributionSettings, upstream: PullThroughCache? = nil
+  ) {
     self.registry = registry
     self.settings = settings
+    self.upstream = upstream
   }
 
   /// One request under way.
@@ -86,6 +92,10 @@ package struct DistributionDoor: Sendable {
     _ request: Request, _ name: DistributionName, _ action: RepositoryAction
   ) async throws -> Repository {
     if action == .push {
+      guard upstream == nil else {
+        throw RegistryError(
+          .unsupported, "this registry hands on the images of another and takes none")
+      }
       return try await registry.authorizePush(request.caller, to: name.repository)
     }
     return try await registry.authorize(request.caller, action, on: name.repository)

@@ -56,15 +56,16 @@ extension GarbageReport {
   }
 }
 
-/// Drops uploads that rested too long.
+/// Drops uploads that rested too long; with the parameter `dryRun` it only counts them.
 struct UploadPurgeJob: JobKind {
   let action = "upload_purge"
   let registry: RegistryService
   let defaultSchedule: String? = "0 10 * * * *"
 
   func run(_ job: RunningJob) async throws -> String? {
-    let count = try await registry.purgeUploads()
-    return "\(count) uploads dropped"
+    let isDryRun = try job.flag("dryRun") || registry.settings.uploadPurging == .counts
+    let count = try await registry.purgeUploads(dryRun: isDryRun)
+    return "\(count) uploads " + (isDryRun ? "would be dropped" : "dropped")
   }
 }
 

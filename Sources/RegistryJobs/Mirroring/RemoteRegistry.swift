@@ -92,7 +92,10 @@ struct RemoteRegistry: Sendable {
         identityToken: secret.token.isEmpty ? nil : secret.token)
     }
     let tls = try tls(remote)
-    let path = try RepositoryName(remote.repository).description
+    // Only Docker's own registry means `library/x` by `x`.
+    let path =
+      first.host.hasSuffix("docker.io")
+      ? try RepositoryName(remote.repository).description : remote.repository
     var failure: (any Error)?
     for endpoint in endpoints {
       let session = RegistrySession(

@@ -15,6 +15,8 @@ extension RegistryAutomation {
     options.redirectConfiguration = .disallow
     options.httpVersion = .http1Only
     options.timeout = .init(connect: .seconds(20), read: .seconds(120))
+    // A refused connection is an answer; jobs try again by themselves.
+    options.connectionPool.retryConnectionEstablishment = false
     var worker = JobWorker.Settings(id: replica)
     worker.capacities = configuration.jobCapacities
     var settings = Settings(worker: worker, host: configuration.imageHost)
@@ -36,6 +38,10 @@ extension RegistryAutomation {
       registry: parts.registry, store: parts.store, secrets: parts.secretBox,
       http: HTTPClient(eventLoopGroupProvider: .singleton, configuration: options),
       settings: settings, logger: logger)
+    for action in configuration.jobCapacities.keys.sorted() where !queue.actions.contains(action) {
+      let hint = suggestion(for: action, from: queue.actions).map { " (did you mean \($0)?)" } ?? ""
+      throw CommandFailure("martlet.jobs.capacities.\(action): there is no such action\(hint)")
+    }
   }
 }
 

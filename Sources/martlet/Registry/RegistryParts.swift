@@ -115,6 +115,8 @@ extension RegistryConfiguration {
     var settings = RegistrySettings()
     settings.grace = garbageCollection.grace
     settings.uploadLifetime = storage.uploadPurging.age
+    let purging = storage.uploadPurging
+    settings.uploadPurging = !purging.isEnabled ? .keeps : purging.isDryRun ? .counts : .drops
     settings.manifestCacheBytes = limits.manifestCacheBytes
     settings.maximumManifestBytes = limits.manifestBytes
     settings.maximumReferences = limits.manifestReferences
