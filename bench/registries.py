@@ -23,6 +23,8 @@ class RegistryServer:
     # The account that repositories are under, and what each request says of who asks.
     namespace = "bench"
     authorization = ""
+    # Where the blobs lie, below the folder.
+    blobs = ""
 
     def __init__(self, folder: str):
         self.folder = f"{folder}/{self.name.replace(' ', '-')}"
@@ -101,6 +103,10 @@ class RegistryServer:
         """Collects garbage; the seconds it took."""
         raise NotImplementedError
 
+    def stored(self) -> int:
+        """How many blobs there are."""
+        return sum(len(files) for _, _, files in os.walk(f"{self.folder}/{self.blobs}"))
+
     def memory(self) -> tuple[int, int]:
         """The most bytes that were resident since the start, and those that are now."""
         text = Path(f"/proc/{self.process.pid}/status").read_text()
@@ -113,6 +119,7 @@ class DockerRegistry(RegistryServer):
     """Debian's, as its package sets it up, but without the log of each request."""
 
     name = "docker-registry"
+    blobs = "data/docker/registry/v2/blobs"
 
     def __init__(self, folder: str):
         super().__init__(folder)
@@ -176,6 +183,7 @@ class DockerRegistry(RegistryServer):
 class MartletRegistry(RegistryServer):
     name = "martlet"
     auth = "none"
+    blobs = "data/storage/blobs"
 
     def command(self):
         return [BINARY, "registry", "serve", "--listen", f"127.0.0.1:{self.port}", "--auth",
@@ -184,6 +192,14 @@ class MartletRegistry(RegistryServer):
     def collects(self) -> bool:
         said = subprocess.run([BINARY, "registry", "--help"], capture_output=True, text=True)
         return re.search(r"^  gc\b", said.stdout, re.M) is not None
+
+    def collect(self) -> float:
+        # While it serves: the command has it do the work, and ends when that is done.
+        begun = time.monotonic()
+        subprocess.run([BINARY, "registry", "gc", "--grace", "0s", "--insecure", "--server",
+                        f"http://127.0.0.1:{self.port}", "--timeout", "10m"], check=True,
+                       stdout=subprocess.DEVNULL)
+        return time.monotonic() - begun
 
     def version(self):
         return version_of(BINARY, "--version")

@@ -198,8 +198,13 @@ class Garbage(Work):
 
     def measure(self, server):
         server.add_untagged("garbage/dropped", self.images(), deleted=True)
+        before = server.stored()
         os.sync()
-        return server.collect()
+        elapsed = server.collect()
+        # A layer and a configuration of each.
+        if server.stored() > before - self.size.garbage:
+            raise SystemExit(f"bench: {server.name} has collected no garbage")
+        return elapsed
 
 
 class Memory(Work):
