@@ -35,6 +35,7 @@ extension RegistryService {
 struct GarbageCollection {
   /// How many things one transaction removes.
   private static let batch = 30
+  private static let batchesAtOnce = 8
 
   let service: RegistryService
   let options: GarbageOptions
@@ -162,8 +163,8 @@ struct GarbageCollection {
       report.linksRemoved += garbage.count
       return
     }
-    for start in stride(from: 0, to: garbage.count, by: Self.batch) {
-      let part = garbage[start..<min(start + Self.batch, garbage.count)]
+    let service = service
+    let removed = try await inBatches(garbage) { part in
       let compares = part.map {
         Compare.modifyRevision(of: Keys.link(repository.id, $0.digest), is: $0.revision)
       }
@@ -173,13 +174,12 @@ struct GarbageCollection {
           Operation.delete(Keys.blobUse(repository.id, $0.digest)),
         ]
       }
-      let removed = try await service.commit(
+      // When somebody pushes to this repository now, the next collection looks again.
+      return try await service.commit(
         when: compares + [unchanged],
-        do: removals + [.put(Keys.removal(repository.id), [])])
-      // Somebody pushes to this repository now; the next collection looks again.
-      guard removed else { return }
-      report.linksRemoved += part.count
+        do: removals + [.put(Keys.removal(repository.id), [])]) ? part.count : 0
     }
+    report.linksRemoved += removed.reduce(0, +)
   }
 
   /// Removes what repositories that are gone said they have.
@@ -206,31 +206,76 @@ struct GarbageCollection {
     }
   }
 
+  /// A blob that nothing was seen to use.
+  private struct UnusedBlob: Sendable {
+    let digest: Digest
+    let record: BlobRecord
+    let revision: Revision
+  }
+
   mutating func collectBlobs() async throws {
-    var old: [(digest: Digest, record: BlobRecord, revision: Revision)] = []
+    var unused: [Digest: UnusedBlob] = [:]
     let bound = bound
     try await service.scan(Keys.blobs) { item in
       guard let digest = item.key.suffix(after: Keys.blobs).flatMap({ Digest($0) }) else { return }
       let record = try BlobRecord(item)
-      if record.used < bound { old.append((digest, record, item.modifyRevision)) }
+      guard record.used < bound else { return }
+      unused[digest] = UnusedBlob(digest: digest, record: record, revision: item.modifyRevision)
     }
-    for (digest, record, revision) in old {
-      try Task.checkCancellation()
-      let uses = KeyRange.prefix(Keys.uses.appending("\(digest)/"))
-      guard
-        try await service.read(RangeRequest(uses, limit: 1, keysOnly: true)).items.isEmpty
-      else { continue }
-      if !options.dryRun {
-        let key = Keys.blob(digest)
-        let removed = try await service.commit(
-          when: [
-            .modifyRevision(of: key, is: revision), Compare(uses, .equal, .createRevision(0)),
-          ], do: [.delete(key)])
-        guard removed else { continue }
-        await service.discard(record.key)
+    try await service.scan(Keys.uses, keysOnly: true) { item in
+      guard let text = item.key.suffix(after: Keys.uses)?.prefix(while: { $0 != "/" }),
+        let digest = Digest(String(text))
+      else { return }
+      unused[digest] = nil
+    }
+    var removed = Array(unused.values)
+    if !options.dryRun {
+      let collection = self
+      removed = try await inBatches(removed) { part in
+        try await collection.removeBlobs(Array(part))
+      }.flatMap { $0 }
+    }
+    report.blobsRemoved += removed.count
+    report.bytesFreed += removed.reduce(0) { $0 + $1.record.size }
+  }
+
+  /// Removes those of a few blobs that nothing has come to use, and gives them.
+  private func removeBlobs(_ blobs: [UnusedBlob]) async throws -> [UnusedBlob] {
+    let compares = blobs.flatMap { blob in
+      [
+        Compare.modifyRevision(of: Keys.blob(blob.digest), is: blob.revision),
+        Compare(.prefix(Keys.uses.appending("\(blob.digest)/")), .equal, .createRevision(0)),
+      ]
+    }
+    if try await service.commit(
+      when: compares, do: blobs.map { .delete(Keys.blob($0.digest)) })
+    {
+      for blob in blobs { await service.discard(blob.record.key) }
+      return blobs
+    }
+    // One of them is used now, or has been removed by another collection: each by itself.
+    guard blobs.count > 1 else { return [] }
+    var removed: [UnusedBlob] = []
+    for blob in blobs { removed += try await removeBlobs([blob]) }
+    return removed
+  }
+
+  /// Has `body` done for a few items at a time, and several times at once: what is committed
+  /// together costs the store little more than one of them.
+  private func inBatches<Item: Sendable, Value: Sendable>(
+    _ items: [Item], _ body: @escaping @Sendable (ArraySlice<Item>) async throws -> Value
+  ) async throws -> [Value] {
+    try await withThrowingTaskGroup(of: Value.self) { group in
+      var values: [Value] = []
+      for start in stride(from: 0, to: items.count, by: Self.batch) {
+        try Task.checkCancellation()
+        if start >= Self.batch * Self.batchesAtOnce, let value = try await group.next() {
+          values.append(value)
+        }
+        group.addTask { try await body(items[start..<min(start + Self.batch, items.count)]) }
       }
-      report.blobsRemoved += 1
-      report.bytesFreed += record.size
+      for try await value in group { values.append(value) }
+      return values
     }
   }
 
