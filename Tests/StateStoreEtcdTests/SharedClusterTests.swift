@@ -219,13 +219,48 @@ struct SharedClusterTests {
     }
   }
 
+  @Test("a user who may only use the prefix can do everything there, and nothing elsewhere")
+  func limitedUser() async throws {
+    try await EtcdProcess.turns.take {
+      let etcd = try await EtcdProcess.start()
+      try await etcd.enableUsers()
+      let store = try await etcd.open { ($0.username, $0.password) = ("limited", "small") }
+      let stream = try await store.watch(WatchRequest(.all))
+      let lease = try await store.grantLease(timeToLive: .seconds(600)).id
+      try await store.put("k", bytes(1), lease: lease)
+      #expect(try await stream.next()?.events.map(\.record.key) == ["k"])
+      try await store.keepAlive(lease)
+      #expect(try await store.leaseStatus(lease)?.keys == ["k"])
+      #expect(try await store.status().keyCount == 1)
+      try await store.revoke(lease)
+      #expect(try await store.range(RangeRequest(.all)).count == 0)
+      await store.close()
+      let elsewhere = await failure {
+        try await etcd.open(prefix: "/other/") { ($0.username, $0.password) = ("limited", "small") }
+      }
+      #expect(elsewhere?.metadata["etcd"] == "etcdserver: permission denied")
+    }
+  }
+
+  @Test("a watch that is not permitted says so")
+  func unpermittedWatch() async throws {
+    try await EtcdProcess.turns.take {
+      let etcd = try await EtcdProcess.start()
+      let store = try await etcd.open()
+      // Opened while everybody may do everything.
+      try await etcd.enableUsers()
+      let error = await failure { try await store.watch(WatchRequest(.all, from: 1)).next() }
+      #expect(error?.code == .unavailable)
+      #expect(error?.message == "etcd refuses the user")
+      await store.close()
+    }
+  }
+
   @Test("a user's token is renewed when etcd forgets it")
   func authenticated() async throws {
     try await EtcdProcess.turns.take {
       let etcd = try await EtcdProcess.start()
-      try await etcd.post("/v3/auth/user/add", ["name": "root", "password": "secret"])
-      try await etcd.post("/v3/auth/user/grant", ["user": "root", "role": "root"])
-      try await etcd.post("/v3/auth/enable", [:])
+      try await etcd.enableUsers()
       let stranger = await failure { try await etcd.open { $0.dialTimeout = .seconds(2) } }
       #expect(stranger?.code == .unavailable)
       let liar = await failure {
@@ -252,15 +287,35 @@ struct SharedClusterTests {
 }
 
 extension EtcdProcess {
-  /// Asks etcd's JSON gateway for what the store has no call for.
-  func post(_ path: String, _ body: [String: String]) async throws {
-    let json = String(decoding: try JSONEncoder().encode(body), as: UTF8.self)
+  /// Makes etcd ask for users: `root`, and `limited`, who may use the default prefix.
+  func enableUsers() async throws {
+    func base64(_ text: String) -> String { Data(text.utf8).base64EncodedString() }
+    let permission = """
+      {"permType": "READWRITE", "key": "\(base64("/martlet/"))", \
+      "range_end": "\(base64("/martlet0"))"}
+      """
+    try await post([
+      ("user/add", #"{"name": "root", "password": "secret"}"#),
+      ("user/grant", #"{"user": "root", "role": "root"}"#),
+      ("user/add", #"{"name": "limited", "password": "small"}"#),
+      ("role/add", #"{"name": "part"}"#),
+      ("role/grant", #"{"name": "part", "perm": \#(permission)}"#),
+      ("user/grant", #"{"user": "limited", "role": "part"}"#),
+      ("enable", "{}"),
+    ])
+  }
+
+  /// Asks etcd's JSON gateway for what the store has no calls for.
+  private func post(_ requests: [(call: String, body: String)]) async throws {
     let program = """
       import sys, urllib.request
-      urllib.request.urlopen(urllib.request.Request(sys.argv[1], sys.argv[2].encode()), timeout=60)
+      for call, body in zip(sys.argv[2::2], sys.argv[3::2]):
+          request = urllib.request.Request(sys.argv[1] + call, body.encode())
+          urllib.request.urlopen(request, timeout=60)
       """
     try await Command.run(
-      ["python3", "-c", program, endpoint + path, json], output: folder.path + "/post")
+      ["python3", "-c", program, endpoint + "/v3/auth/"] + requests.flatMap { [$0.call, $0.body] },
+      output: folder.path + "/post")
   }
 }
 
