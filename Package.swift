@@ -197,8 +197,8 @@ let package = Package(
     tests(
       "RegistryAPI",
       [
-        "OCI", "Host", "Transport", "StateStore", "BlobStorage", "Identity", "Registry", crypto,
-        httpClient, log, nioCore, nioPosix, nioHTTP1,
+        "OCI", "Host", "Transport", "StateStore", "BlobStorage", "Identity", "Registry",
+        "RegistryJobs", crypto, httpClient, log, nioCore, nioPosix, nioHTTP1,
       ]),
     tests(
       "Transport",

@@ -16,6 +16,7 @@ import Transport
 struct DoorFixture: Sendable {
   static let password = "correct horse"
 
+  let store: InMemoryStateStore
   let registry: RegistryService
   let identity: IdentityService
   let base: String
@@ -80,7 +81,7 @@ struct DoorFixture: Sendable {
       var port: Int?
       for await case .tcp(_, let bound) in addresses { port = bound }
       let fixture = DoorFixture(
-        registry: registry, identity: identity,
+        store: store, registry: registry, identity: identity,
         base: "http://127.0.0.1:\(try #require(port))", statistics: statistics)
       try await body(fixture)
     } catch {

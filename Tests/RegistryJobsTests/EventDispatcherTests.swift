@@ -6,7 +6,7 @@ import Testing
 
 @testable import RegistryJobs
 
-@Suite struct EventDispatcherTests {
+@Suite(.timeLimit(.minutes(5))) struct EventDispatcherTests {
   @Test func eachTypeOfWebhookHearsOfItsEvents() async throws {
     let fixture = try JobsFixture()
     let registry = fixture.registry

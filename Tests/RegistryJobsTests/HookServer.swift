@@ -21,24 +21,19 @@ final class HookServer: Sendable {
   }
 
   private let all = Mutex<[Received]>([])
-  private let answer: @Sendable (Int) -> Reply
-  private let isSecure: Bool
-  private let channel = Mutex<(any Channel)?>(nil)
+  private let replies: [Reply]
 
   /// What it was told so far.
   var received: [Received] { all.withLock { $0 } }
 
-  private init(isSecure: Bool, _ answer: @escaping @Sendable (Int) -> Reply) {
-    self.isSecure = isSecure
-    self.answer = answer
-  }
+  private init(_ replies: [Reply]) { self.replies = replies }
 
-  /// Runs a server that answers the first request with `answer(0)`.
+  /// Runs a server that answers with these replies, the last of them again and again.
   static func run(
-    isSecure: Bool = false, answer: @escaping @Sendable (Int) -> Reply = { _ in Reply() },
+    isSecure: Bool = false, replies: [Reply] = [Reply()],
     _ body: (HookServer, String) async throws -> Void
   ) async throws {
-    let server = HookServer(isSecure: isSecure, answer)
+    let server = HookServer(replies)
     let tls = isSecure ? try Self.tls() : nil
     let channel = try await ServerBootstrap(group: .singletonMultiThreadedEventLoopGroup)
       .childChannelInitializer { channel in
@@ -62,11 +57,11 @@ final class HookServer: Sendable {
   }
 
   private func take(_ request: Received) -> Reply {
-    answer(
-      all.withLock { all in
-        all.append(request)
-        return all.count - 1
-      })
+    let number = all.withLock { all in
+      all.append(request)
+      return all.count - 1
+    }
+    return replies[min(number, replies.count - 1)]
   }
 
   private final class Handler: ChannelInboundHandler {

@@ -4,7 +4,7 @@ import Testing
 
 @testable import RegistryJobs
 
-@Suite struct JobQueueTests {
+@Suite(.timeLimit(.minutes(5))) struct JobQueueTests {
   @Test func whatIsSubmittedIsThere() async throws {
     let clock = TestClock()
     let fixture = QueueFixture(clock: clock, [TestJob("a", retries: 3) { _ in nil }])

@@ -7,7 +7,7 @@ import Testing
 
 @testable import RegistryJobs
 
-@Suite struct JobWorkerTests {
+@Suite(.timeLimit(.minutes(5))) struct JobWorkerTests {
   private struct Trouble: Error, CustomStringConvertible {
     var description: String
   }

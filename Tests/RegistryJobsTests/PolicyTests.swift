@@ -6,7 +6,7 @@ import Testing
 
 @testable import RegistryJobs
 
-@Suite struct PolicyTests {
+@Suite(.timeLimit(.minutes(5))) struct PolicyTests {
   // MARK: Promotion
 
   /// Waits until nothing is left to be done.

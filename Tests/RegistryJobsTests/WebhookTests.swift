@@ -10,7 +10,7 @@ import Testing
 
 @testable import RegistryJobs
 
-@Suite struct WebhookTests {
+@Suite(.timeLimit(.minutes(5))) struct WebhookTests {
   @Test func pushesAreToldSignedAndWrittenDown() async throws {
     let fixture = try JobsFixture()
     try await HookServer.run { server, address in
@@ -85,7 +85,7 @@ import Testing
 
   @Test func whatIsNotTakenIsToldAgain() async throws {
     let fixture = try JobsFixture()
-    try await HookServer.run(answer: { .init(status: $0 == 0 ? .internalServerError : .ok) }) {
+    try await HookServer.run(replies: [.init(status: .internalServerError), .init()]) {
       server, address in
       let hook = try await fixture.webhook(.tagPush, "ns/a", to: address)
       try await fixture.running { _ in
@@ -160,7 +160,7 @@ import Testing
     let automation = try JobsFixture().automation()
     func answer(_ reply: HookServer.Reply) async throws -> (WebhookAnswer, Int) {
       var result = (WebhookAnswer(status: nil, error: nil, milliseconds: 0), 0)
-      try await HookServer.run(answer: { _ in reply }) { server, address in
+      try await HookServer.run(replies: [reply]) { server, address in
         let draft = WebhookDraft(type: .repositoryEvent, endpoint: address)
         result = (try await automation.testWebhook(draft), server.received.count)
       }
