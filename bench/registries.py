@@ -186,8 +186,10 @@ class MartletRegistry(RegistryServer):
     blobs = "data/storage/blobs"
 
     def command(self):
-        return [BINARY, "registry", "serve", "--listen", f"127.0.0.1:{self.port}", "--auth",
-                self.auth, "--data-root", self.folder + "/data", "--log-level", "warning"]
+        # Not the configuration that this machine's own registry may have.
+        return [BINARY, "registry", "serve", "--config", "/dev/null", "--listen",
+                f"127.0.0.1:{self.port}", "--auth", self.auth, "--data-root",
+                self.folder + "/data", "--log-level", "warning"]
 
     def collects(self) -> bool:
         said = subprocess.run([BINARY, "registry", "--help"], capture_output=True, text=True)

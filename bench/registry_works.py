@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import random
+import statistics
 import time
 
 from load import SmallImage, Wire, listed, requests_per_second, shared, throughput
@@ -152,10 +153,14 @@ class Tags(Work):
         self.measure(server)
 
     def measure(self, server):
-        elapsed, count = listed(server.port, "/v2/bench/tags/tags/list", "tags")
-        if count != self.size.entries:
-            raise SystemExit(f"bench: {server.name} lists {count} tags")
-        return elapsed
+        # A millisecond is less than what else runs on the machine may take it away for.
+        taken = []
+        for _ in range(20):
+            elapsed, count = listed(server.port, "/v2/bench/tags/tags/list", "tags")
+            if count != self.size.entries:
+                raise SystemExit(f"bench: {server.name} lists {count} tags")
+            taken.append(elapsed)
+        return statistics.median(taken)
 
 
 class Catalogue(Work):
