@@ -206,6 +206,15 @@ def test_wrong_variables_and_flags_are_named(tmp_path):
     assert done.stderr == f"{tmp_path}/missing.yml: there is no such file\n"
 
 
+def test_capacities_of_actions_that_are_not_there(tmp_path):
+    done = martlet("serve", "--config", "/dev/null", "--data-root", tmp_path / "data",
+                   "--listen", "127.0.0.1:0",
+                   environment={"REGISTRY_MARTLET_JOBS_CAPACITIES_POLL_MIROR": "2"})
+    assert done.returncode == 1
+    assert "martlet.jobs.capacities.poll_miror: there is no such action (did you mean " \
+        "poll_mirror?)" in done.stderr
+
+
 def test_validate_only_looks(tmp_path):
     done = martlet("serve", "--config", "/dev/null", "--data-root", tmp_path / "data", "--validate")
     assert (done.returncode, done.stdout) == (0, "configuration OK\n")

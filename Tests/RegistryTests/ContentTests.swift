@@ -119,6 +119,24 @@ import Testing
         == .uploadUnknown)
   }
 
+  @Test(arguments: [RegistrySettings.UploadPurging.counts, .keeps, .drops])
+  func collectionsDropRestingUploadsOnlyWhereTheyMay(
+    purging: RegistrySettings.UploadPurging
+  ) async throws {
+    var settings = RegistrySettings()
+    settings.uploadPurging = purging
+    let fixture = try Fixture(settings: settings)
+    let repository = try await fixture.repository("a/b")
+    let resting = try await fixture.registry.beginUpload(repository, by: .system)
+    try await resting.suspend()
+    fixture.advance(.seconds(30 * 86_400))
+    let report = try await fixture.registry.collectGarbage()
+    #expect(report.uploadsRemoved == (purging == .drops ? 1 : 0))
+    #expect(
+      try await fixture.registry.uploads(repository).map(\.id)
+        == (purging == .drops ? [] : [resting.id]))
+  }
+
   @Test func equalContentIsKeptOnce() async throws {
     let fixture = try Fixture()
     let one = try await fixture.repository("a/b")

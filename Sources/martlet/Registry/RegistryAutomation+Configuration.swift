@@ -38,6 +38,10 @@ extension RegistryAutomation {
       registry: parts.registry, store: parts.store, secrets: parts.secretBox,
       http: HTTPClient(eventLoopGroupProvider: .singleton, configuration: options),
       settings: settings, logger: logger)
+  }
+
+  /// Throws `CommandFailure` when the configuration speaks of actions that are not there.
+  func check(_ configuration: RegistryConfiguration) throws {
     for action in configuration.jobCapacities.keys.sorted() where !queue.actions.contains(action) {
       let hint = suggestion(for: action, from: queue.actions).map { " (did you mean \($0)?)" } ?? ""
       throw CommandFailure("martlet.jobs.capacities.\(action): there is no such action\(hint)")

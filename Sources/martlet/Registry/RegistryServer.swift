@@ -46,11 +46,24 @@ struct RegistryServer {
   }
 
   private func serve(_ parts: RegistryParts) async throws {
-    let statistics = ServerStatistics()
-    let authentication = authentication(parts)
     let replica = try configuration.replicaID()
     let automation = try RegistryAutomation(
       parts, configuration, replica: replica, logger: log.logger(label: "martlet.jobs"))
+    do {
+      try automation.check(configuration)
+      try await serve(parts, automation, replica: replica)
+    } catch {
+      // Where it has run it is shut down already.
+      try? await automation.shutdown()
+      throw error
+    }
+  }
+
+  private func serve(
+    _ parts: RegistryParts, _ automation: RegistryAutomation, replica: String
+  ) async throws {
+    let statistics = ServerStatistics()
+    let authentication = authentication(parts)
     let rest = try RESTDoor(
       services: RESTServices(
         registry: parts.registry, identity: parts.identity, automation: automation,
