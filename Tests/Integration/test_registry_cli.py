@@ -7,19 +7,23 @@ import os
 import pty
 import re
 import shutil
-import signal
+import socket
 import subprocess
 import tempfile
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
 
 from engine import BINARY, eventually
 from martlet_registry import ADMIN, MartletRegistry, free_port
+from test_registry import certificate
 from test_registry_distribution import OCI_MANIFEST, digest_of, local, manifest_of
 from test_registry_rest import Receiver
 
-pytestmark = [pytest.mark.martlet_only, pytest.mark.own_daemon]
+# Some start a process for each of many commands.
+pytestmark = [pytest.mark.martlet_only, pytest.mark.own_daemon, pytest.mark.timeout(300)]
 
 USAGE, NOT_FOUND, UNREACHABLE, NOT_ALLOWED, CONFIGURATION = 64, 66, 69, 77, 78
 
@@ -275,6 +279,7 @@ def test_repositories(registry, cli):
     shown = cli.ok("repo", "show", "admin/shop").out
     assert re.search(r"^Visibility: +public$", shown, re.M), shown
     assert re.search(r"^Tag limit: +5$", shown, re.M), shown
+    cli.refused(USAGE, "USAGE", "repo", "update", "admin/shop")
     cli.ok("repo", "delete", "admin/shop")
     cli.refused(NOT_FOUND, "NO_SUCH_REPOSITORY", "repo", "delete", "admin/shop")
 
@@ -613,12 +618,162 @@ def test_what_strangers_write_does_not_reach_the_terminal(registry, cli):
 
 
 def test_whoever_stops_reading_ends_the_command(registry, cli):
-    identifier = cli.ok("job", "run", "sleep", "duration=30s", "-q").out.strip()
+    identifier = cli.ok("job", "run", "sleep", "duration=2s", "-q").out.strip()
     process = subprocess.Popen(
         [BINARY, "registry", "job", "logs", identifier, "--follow"], env=cli.environment,
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-    assert process.stdout.readline() == b"sleeping for 30s\n"
-    process.send_signal(signal.SIGINT)
-    process.communicate(timeout=60)
-    assert process.returncode != 0
-    cli.ok("job", "cancel", identifier)
+        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    assert process.stdout.readline() == b"sleeping for 2s\n"
+    process.stdout.close()
+    assert process.wait(120) == 1
+    assert process.stderr.read() == b""
+    process.stderr.close()
+
+
+def test_results_that_cannot_be_written_are_no_success(registry, cli):
+    with open("/dev/full", "wb") as full:
+        done = subprocess.run([BINARY, "registry", "repo", "list"], env=cli.environment,
+                              stdout=full, stderr=subprocess.PIPE, timeout=120, check=False)
+    assert done.returncode == 1 and b"cannot be written" in done.stderr
+
+
+# Other servers
+
+
+class StrangeServer:
+    """Answers every request with what `answer` says: status, headers and body."""
+
+    def __init__(self, answer):
+        outer = self
+        self.paths: list[str] = []
+
+        class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def do_GET(self):
+                outer.paths.append(self.path)
+                status, headers, body = answer(self)
+                self.send_response(status)
+                for name, value in headers.items():
+                    self.send_header(name, value)
+                if "Content-Length" not in headers:
+                    self.send_header("Content-Length", str(len(body)))
+                self.end_headers()
+                self.wfile.write(body)
+
+            def log_message(self, *_):
+                pass
+
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.server.daemon_threads = True
+        self.thread = threading.Thread(target=self.server.serve_forever, daemon=True)
+
+    def __enter__(self):
+        self.thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self.server.shutdown()
+        self.server.server_close()
+
+    @property
+    def host(self) -> str:
+        return "127.0.0.1:%d" % self.server.server_address[1]
+
+
+JSON = {"Content-Type": "application/json"}
+
+
+def errors(code: str) -> bytes:
+    return json.dumps({"errors": [{"code": code, "message": "no"}]}).encode()
+
+
+@pytest.mark.parametrize("answer, status, code", [
+    ((429, JSON, errors("TOO_MANY_REQUESTS")), 75, "TOO_MANY_REQUESTS"),
+    ((409, JSON, errors("CONFLICT")), 75, "CONFLICT"),
+    ((409, JSON, errors("TAG_IMMUTABLE")), 1, "TAG_IMMUTABLE"),
+    ((503, JSON, errors("UNAVAILABLE")), 69, "UNAVAILABLE"),
+    ((502, {"Content-Type": "text/html"}, b"<html>no</html>"), 69, "HTTP_502"),
+    ((500, JSON, b"{}"), 1, "HTTP_500"),
+    ((301, {"Location": "http://127.0.0.1:1/"}, b""), 1, "HTTP_301"),
+    ((200, {"Content-Type": "text/html"}, b"<html>a page</html>"), 1, "NO_DOCUMENT"),
+    ((200, JSON, b"{ not json"), 1, "BROKEN_ANSWER"),
+    ((200, JSON, b"[" * 100_000), 1, "BROKEN_ANSWER"),
+    ((200, JSON | {"Content-Length": "1000"}, b"{}"), 69, "UNREACHABLE"),
+    ((403, JSON, b'{"errors":[{"code":"\x1b[31m","message":7,"detail":[1]}]}'), 77, ".*"),
+    ((404, JSON, b'{"errors":{"code":[]}}'), 66, "HTTP_404"),
+], ids=lambda value: value if isinstance(value, (str, int)) else "")
+def test_answers_of_other_servers(anonymous, answer, status, code):
+    def answering(handler):
+        handler.close_connection = True
+        return answer
+
+    with StrangeServer(answering) as server:
+        result = anonymous.refused(status, code, "repo", "show", "a/b", "--server", server.host)
+    assert "\x1b" not in result.err
+
+
+def test_lists_of_other_servers_end(anonymous):
+    """A server that always names the same next page."""
+    with StrangeServer(lambda _: (200, JSON | {"X-Next-Page-Start": "again"},
+                                  b'{"repositories":[]}')) as server:
+        anonymous.refused(1, "ENDLESS_LIST", "repo", "list", "--server", server.host)
+        assert len(server.paths) == 2
+
+
+def test_a_server_that_does_not_answer(anonymous):
+    closing = threading.Event()
+
+    def answering(_):
+        closing.wait(120)
+        return 200, JSON, b"{}"
+
+    with StrangeServer(answering) as server:
+        try:
+            result = anonymous.refused(UNREACHABLE, "UNREACHABLE", "repo", "show", "a/b",
+                                       "--timeout", "1s", "--server", server.host)
+        finally:
+            closing.set()
+        assert "in time" in result.err
+
+
+def test_names_are_escaped_in_paths(anonymous):
+    with StrangeServer(lambda _: (404, JSON, b"{}")) as server:
+        anonymous.refused(NOT_FOUND, "HTTP_404", "user", "show", "../a?b#c%2f ü", "--server",
+                          server.host)
+        assert server.paths == ["/enzi/v0/accounts/..%2Fa%3Fb%23c%252f%20%C3%BC"]
+
+
+def test_certificates(tmp_path):
+    crt, key = certificate(tmp_path)
+    with TLSRegistry(crt, key) as registry, CommandLine(None, auth=None) as cli:
+        url = f"https://{registry.host}"
+        login = ["login", url, "-u", "admin", "--password-stdin"]
+        cli.refused(UNREACHABLE, "UNREACHABLE", *login, stdin=ADMIN[1])
+        cli.ok(*login, "--ca-file", str(crt), stdin=ADMIN[1])
+        # the login remembers the certificates
+        cli.ok("repo", "list")
+        cli.ok("logout")
+        cli.refused(UNREACHABLE, "UNREACHABLE", "repo", "list", "--server", url)
+        cli.ok("repo", "list", "--server", url, "--insecure")
+
+
+class TLSRegistry(MartletRegistry):
+    def __init__(self, crt: Path, key: Path):
+        super().__init__(flags=["--tls-certificate", str(crt), "--tls-key", str(key)])
+
+    def answers(self) -> bool:
+        assert self.process.poll() is None, self.log_text()
+        try:
+            with socket.create_connection((self.address, self.port), timeout=5):
+                return True
+        except OSError:
+            return False
+
+
+def test_a_registry_without_accounts(registry):
+    """Whoever reaches it governs it."""
+    with MartletRegistry(auth="none") as open_registry, CommandLine(open_registry, None) as cli:
+        cli.ok("repo", "create", "admin/free")
+        assert cli.ok("repo", "list", "-q").lines == ["admin/free"]
+        cli.ok("gc", "--dry-run")
+        cli.ok("status")

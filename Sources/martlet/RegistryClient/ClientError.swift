@@ -1,5 +1,6 @@
 import ArgumentParser
 import Glibc
+import Synchronization
 
 /// Why a command of the registry's client ended without having done its work.
 struct ClientError: Error {
@@ -59,28 +60,53 @@ enum Terminal {
   /// Whether people watch standard error.
   static var showsProgress: Bool { isatty(STDERR_FILENO) == 1 }
 
-  /// A line on standard error.
-  static func complain(_ line: String) { prompt(printable(line) + "\n") }
+  /// What was said and is not written yet.
+  private static let pending = Mutex<[UInt8]>([])
 
-  /// Text on standard error, at once.
-  static func prompt(_ text: String) {
-    var rest = Array(text.utf8)[...]
-    while !rest.isEmpty {
-      let count = rest.withUnsafeBytes { write(STDERR_FILENO, $0.baseAddress, $0.count) }
-      if count < 0, errno == EINTR { continue }
-      // there is no other place to say that it cannot be said
-      guard count > 0 else { return }
-      rest = rest.dropFirst(count)
-    }
+  /// A line on standard error, after everything that was said before.
+  static func complain(_ line: String) {
+    flush()
+    prompt(printable(line) + "\n")
   }
 
-  /// A line on standard output.
-  static func say(_ line: String) { print(line) }
+  /// Text on standard error, at once. When it cannot be said there is no other place to say so.
+  static func prompt(_ text: String) { _ = send(Array(text.utf8), to: STDERR_FILENO) }
 
-  /// Has what was said written now. Ends the process when nobody reads it any more.
+  /// A line on standard output, when enough is gathered.
+  static func say(_ line: String) {
+    let isEnough = pending.withLock { bytes in
+      bytes += line.utf8
+      bytes.append(UInt8(ascii: "\n"))
+      return bytes.count >= 64 << 10
+    }
+    if isEnough { flush() }
+  }
+
+  /// Writes what was said. Ends the process when that cannot be: nobody reads it any more, or there
+  /// is no room for it.
   static func flush() {
-    guard fflush(nil) != 0, errno == EPIPE else { return }
+    let bytes = pending.withLock { bytes in
+      let taken = bytes
+      bytes = []
+      return taken
+    }
+    guard let problem = send(bytes, to: STDOUT_FILENO) else { return }
+    if problem != EPIPE {
+      prompt("martlet: standard output cannot be written: \(String(cString: strerror(problem)))\n")
+    }
     _exit(ClientError.Status.refused.rawValue)
+  }
+
+  /// Writes all of it; the error's number when that fails.
+  private static func send(_ bytes: [UInt8], to descriptor: Int32) -> Int32? {
+    var rest = bytes[...]
+    while !rest.isEmpty {
+      let count = rest.withUnsafeBytes { write(descriptor, $0.baseAddress, $0.count) }
+      if count < 0, errno == EINTR { continue }
+      guard count > 0 else { return count < 0 ? errno : EIO }
+      rest = rest.dropFirst(count)
+    }
+    return nil
   }
 
   /// Text that the next replaces, where people watch.

@@ -46,8 +46,8 @@ struct ClientOptions: ParsableArguments {
       }
       ?? file.current ?? ServerAddress.standard
     // a login said yes to it before
-    return try ServerAddress(
-      text, isInsecure: insecure || file.logins.contains { $0.server == text })
+    let isKnown = file.logins.contains { $0.server == text && $0.insecure ?? false }
+    return try ServerAddress(text, isInsecure: insecure || isKnown)
   }
 
   /// Who asks, and by what; nil for nobody. Throws ``ClientError``.
@@ -72,21 +72,25 @@ struct ClientOptions: ParsableArguments {
 
   /// A client for this registry. Throws ``ClientError``.
   func client(
-    _ address: ServerAddress, _ credentials: (username: String, password: String)?
+    _ address: ServerAddress, _ credentials: (username: String, password: String)?,
+    login: LoginFile.Login? = nil
   ) throws -> RegistryClient {
     guard let limit = Durations.parse(timeout), limit > .zero else {
       throw ClientError.usage("--timeout must be a duration such as 30s, not \(timeout)")
     }
     return try RegistryClient(
       server: address, username: credentials?.username, password: credentials?.password,
-      certificateAuthority: caFile, isInsecure: insecure, timeout: TimeAmount(limit))
+      certificateAuthority: caFile ?? login?.caFile,
+      isInsecure: insecure || (caFile == nil && login?.insecure ?? false),
+      timeout: TimeAmount(limit))
   }
 
   /// A client for the registry that is meant, as whoever is meant. Throws ``ClientError``.
   func client() async throws -> RegistryClient {
     let file = try LoginFile.read()
     let address = try address(file)
-    return try client(address, try await credentials(file, at: address))
+    return try client(
+      address, try await credentials(file, at: address), login: file.login(at: address))
   }
 }
 

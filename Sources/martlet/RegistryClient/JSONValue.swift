@@ -134,6 +134,12 @@ struct Form {
 
   var document: JSONValue { .object(members) }
 
+  /// Throws ``ClientError`` when nothing is set.
+  func requireChanges() throws {
+    guard members.isEmpty else { return }
+    throw ClientError.usage("nothing is to be changed: --help lists what can be")
+  }
+
   mutating func set(_ key: String, _ value: String?) { members[key] = value.map { .string($0) } }
   mutating func set(_ key: String, _ value: Bool?) { members[key] = value.map { .bool($0) } }
   mutating func set(_ key: String, _ value: Int?) {

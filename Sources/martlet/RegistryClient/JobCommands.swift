@@ -67,7 +67,7 @@ struct RegistryJobCommand: AsyncParsableCommand {
     func perform(_ client: RegistryClient, _ out: Output) async throws {
       let following = JobFollowing(client: client, id: id)
       guard follow else {
-        let lines = try await following.log(after: 0)
+        let lines = try await following.log()
         if out.format == .json { return try out.json(.array(lines)) }
         for line in lines { Terminal.say(Terminal.printable(line["data"].text)) }
         return

@@ -36,14 +36,17 @@ struct JobFollowing: Sendable {
   func run(_ line: (JSONValue) -> Void) async throws -> JSONValue {
     var lines = 0
     var pause = Duration.milliseconds(50)
+    // the lines of one answer
+    let page = 1_000
     while true {
       // asked before the log, so that what the log gains up to the end is not missed
       let job = try await client.get(Self.path(id))
-      let found = try await log(after: lines)
+      let found = try await log(after: lines, limit: page)
       lines += found.count
       if !found.isEmpty { Terminal.showProgress("") }
       for entry in found { line(entry) }
       Terminal.flush()
+      if found.count == page { continue }
       if Self.hasEnded(job) {
         Terminal.showProgress("")
         return job
@@ -58,9 +61,20 @@ struct JobFollowing: Sendable {
     }
   }
 
-  /// The lines of the log from one on. Throws ``ClientError``.
-  func log(after count: Int) async throws -> [JSONValue] {
-    try await client.get(Self.path(id) + "/logs", query: [("offset", "\(count)")]).elements
+  /// The whole log so far. Throws ``ClientError``.
+  func log() async throws -> [JSONValue] {
+    var lines: [JSONValue] = []
+    while true {
+      let found = try await log(after: lines.count, limit: 1_000)
+      lines += found
+      if found.count < 1_000 { return lines }
+    }
+  }
+
+  private func log(after count: Int, limit: Int) async throws -> [JSONValue] {
+    try await client.get(
+      Self.path(id) + "/logs", query: [("offset", "\(count)"), ("limit", "\(limit)")]
+    ).elements
   }
 
   /// Waits for the job, showing its log, and shows how it ended. Throws ``ClientError``, also when

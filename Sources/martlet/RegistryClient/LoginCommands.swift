@@ -9,7 +9,7 @@ struct RegistryLoginCommand: AsyncParsableCommand {
     commandName: "login", abstract: "Log in at a registry, once for all further commands.",
     discussion: """
       Checks the password, makes a personal access token that is labelled with this machine's name, \
-      and keeps that (not the password) in ~/.config/martlet/registry.json, or under \
+      and keeps that (not the password), with --ca-file and --insecure, in ~/.config/martlet/registry.json, or under \
       $XDG_CONFIG_HOME; only its owner may read the file. Further commands go to this registry \
       unless --server says otherwise.
 
@@ -69,7 +69,9 @@ struct RegistryLoginCommand: AsyncParsableCommand {
     let before = file.login(at: address)
     file.forget(address)
     file.logins.append(
-      .init(server: address.description, username: username, token: token, tokenID: id))
+      .init(
+        server: address.description, username: username, token: token, tokenID: id,
+        caFile: try options.caFile.map(Self.absolute), insecure: options.insecure ? true : nil))
     file.current = address.description
     do {
       try file.write()
@@ -85,6 +87,15 @@ struct RegistryLoginCommand: AsyncParsableCommand {
     try options.out.did(
       "logged in at \(address) as \(username)",
       ["server": .string(address.description), "username": .string(username)], id: username)
+  }
+
+  /// The path as it is meant from any folder.
+  private static func absolute(_ path: String) throws -> String {
+    guard let text = realpath(path, nil) else {
+      throw ClientError.usage("\(path) cannot be found")
+    }
+    defer { free(text) }
+    return String(cString: text)
   }
 
   /// The name of this machine.
@@ -120,7 +131,8 @@ struct RegistryLogoutCommand: AsyncParsableCommand {
         throw ClientError(.notFound, "NOT_LOGGED_IN", "nobody is logged in at \(address)")
       }
       if !local {
-        let client = try options.client(address, (login.username, login.token))
+        let client = try options.client(
+          address, (login.username, login.token), login: login)
         do {
           try await client.send(
             .DELETE, RegistryClient.path("/api/v0/api_tokens", login.tokenID))

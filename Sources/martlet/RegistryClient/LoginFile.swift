@@ -13,6 +13,10 @@ struct LoginFile: Codable, Sendable {
     var token: String
     /// How the registry names the token.
     var tokenID: String
+    /// The file of certificates that the login was made with.
+    var caFile: String?
+    /// Whether the login was made with any certificate.
+    var insecure: Bool?
   }
 
   /// The server of the last login, which commands go to unless told otherwise.

@@ -121,6 +121,7 @@ struct PolicyUpdate<Sort: PolicySort>: RegistryClientCommand {
     var form = Form()
     try await Sort.fill(&form, settings)
     form.set("enabled", enablement.map { $0 == .enable })
+    if !now { try form.requireChanges() }
     let changed = try await client.submit(
       .PUT, Sort.path(repository, id), query: now ? [("initialEvaluation", "true")] : [],
       form.document)
@@ -231,8 +232,11 @@ struct MirrorSend: RegistryClientCommand {
     let path = RegistryClient.path(repository.path + "/tags", tag) + "/pushMirroring"
     let made = try await client.submit(.POST, path, form.document)
     let id = made["jobID"].text
-    // jobs are for administrators to look at
     guard wait else { return try out.did("job \(id) waits", made, id: id) }
-    try await JobFollowing(client: client, id: id).waiting(out)
+    do {
+      try await JobFollowing(client: client, id: id).waiting(out)
+    } catch let error as ClientError where error.status == .notAllowed {
+      try out.did("job \(id) waits; only administrators may watch it", made, id: id)
+    }
   }
 }

@@ -38,6 +38,8 @@ struct RegistryClient: Sendable {
     options.redirectConfiguration = .disallow
     options.httpVersion = .http1Only
     options.timeout = .init(connect: .seconds(15))
+    // people wait: what is refused now is said now
+    options.connectionPool.retryConnectionEstablishment = false
     var tls = TLSConfiguration.makeClientConfiguration()
     if isInsecure { tls.certificateVerification = .none }
     if let certificateAuthority {
@@ -122,16 +124,25 @@ struct RegistryClient: Sendable {
     do {
       let response = try await http.execute(request, timeout: timeout)
       let bytes = try await response.body.collect(upTo: Self.answerLimit)
-      let isJSON = response.headers.first(name: "Content-Type")?.contains("json") ?? false
-      let document =
-        bytes.readableBytes > 0 && isJSON
-        ? try JSONValue.parse(Array(bytes.readableBytesView), kind: "answer") : nil
+      let document = try Self.parse(response, Array(bytes.readableBytesView))
       return (
         response.status.code,
         Reply(document: document, next: response.headers.first(name: "X-Next-Page-Start"))
       )
     } catch {
       throw failure(error)
+    }
+  }
+
+  /// The answer's document, if it is one. That of a refusal need not be understood.
+  private static func parse(_ response: HTTPClientResponse, _ bytes: [UInt8]) throws -> JSONValue? {
+    guard !bytes.isEmpty, response.headers.first(name: "Content-Type")?.contains("json") ?? false
+    else { return nil }
+    guard response.status.code < 300 else { return try? JSONValue.parse(bytes, kind: "answer") }
+    do {
+      return try JSONValue.parse(bytes, kind: "answer")
+    } catch {
+      throw ClientError(.refused, "BROKEN_ANSWER", "the server's answer cannot be understood")
     }
   }
 

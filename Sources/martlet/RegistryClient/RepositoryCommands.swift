@@ -117,7 +117,9 @@ struct RegistryRepositoryCommand: AsyncParsableCommand {
     @OptionGroup var options: ClientOptions
 
     func perform(_ client: RegistryClient, _ out: Output) async throws {
-      let changed = try await client.submit(.PATCH, repository.path, settings.form.document)
+      let form = settings.form
+      try form.requireChanges()
+      let changed = try await client.submit(.PATCH, repository.path, form.document)
       try out.did("repository \(repository) changed", changed, id: "\(repository)")
     }
   }

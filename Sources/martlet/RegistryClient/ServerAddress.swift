@@ -33,7 +33,7 @@ struct ServerAddress: Hashable, Sendable, CustomStringConvertible {
   private static func isLoopback(_ authority: Substring) -> Bool {
     if authority.hasPrefix("[") { return authority.hasPrefix("[::1]") }
     let host = authority.prefix { $0 != ":" }
-    if host == "localhost" { return true }
+    if host.lowercased() == "localhost" { return true }
     let parts = host.split(separator: ".", omittingEmptySubsequences: false)
     return parts.count == 4 && parts[0] == "127" && parts.allSatisfy { UInt8($0) != nil }
   }

@@ -29,15 +29,16 @@ enum StandardInput {
     guard isatty(STDIN_FILENO) == 1 else {
       throw ClientError.usage("the \(what) is missing: type it, or pipe it in with \(flag)")
     }
-    Terminal.prompt("\(what): ")
     var settings = termios()
     guard tcgetattr(STDIN_FILENO, &settings) == 0 else { return try await line(what) }
     let before = settings
     settings.c_lflag &= ~tcflag_t(ECHO)
+    // asked for only then: what is typed sooner would be seen, and dropped
     tcsetattr(STDIN_FILENO, TCSAFLUSH, &settings)
+    Terminal.prompt("\(what): ")
     defer {
       var before = before
-      tcsetattr(STDIN_FILENO, TCSAFLUSH, &before)
+      tcsetattr(STDIN_FILENO, TCSADRAIN, &before)
       Terminal.prompt("\n")
     }
     return try await line(what)

@@ -94,6 +94,7 @@ struct RegistryTeamCommand: AsyncParsableCommand {
       var form = Form()
       form.set("name", name)
       form.set("description", description)
+      try form.requireChanges()
       let changed = try await client.submit(.PATCH, team.path, form.document)
       try out.did("team \(team.team) changed", changed, id: changed["name"].text)
     }

@@ -117,6 +117,7 @@ struct RegistryUserCommand: AsyncParsableCommand {
       form.set("fullName", fullName)
       form.set("isAdmin", admin)
       form.set("isActive", activity.map { $0 == .active })
+      try form.requireChanges()
       let changed = try await client.submit(.PATCH, AccountPath.account(name), form.document)
       try out.did("user \(name) changed", changed, id: name)
     }

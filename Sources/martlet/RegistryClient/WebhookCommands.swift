@@ -136,10 +136,11 @@ struct RegistryWebhookCommand: AsyncParsableCommand {
 
     func perform(_ client: RegistryClient, _ out: Output) async throws {
       var form = Form()
-      form.set("id", id)
       form.set("inactive", enablement.map { $0 == .disable })
       form.set("skipTLSVerification", endpointInsecure)
       form.set("tlsCert", try await RegistryWebhookCommand.certificates(endpointCa))
+      try form.requireChanges()
+      form.set("id", id)
       let changed = try await client.submit(.POST, "/api/v0/webhooks/update", form.document)
       try out.did("webhook \(id) changed", changed, id: id)
     }
