@@ -52,7 +52,7 @@ actor FileUpload: BlobUpload {
       try checked("fdatasync", nil, retryingInterrupts { fdatasync(file.rawValue) })
       // The upload's name must outlive a crash too.
       try DurableFile.syncDirectory(folder)
-      return try RestingHashes.Stamp(file)
+      return try FileStamp(file)
     }
     isEnded = true
     file.close()

@@ -12,7 +12,7 @@ package struct FilesystemStorage: BlobStorage {
   /// The folder that everything lies in.
   package let root: String
   let pool: BlockingPool
-  let restingHashes = RestingHashes()
+  let restingHashes = RestingHashes<FileStamp, DigestHasher>()
 
   /// A storage in this folder, which is made if it is not there. Blocks; throws
   /// `BlobStorageError` (`badConfiguration`).
@@ -53,7 +53,7 @@ package struct FilesystemStorage: BlobStorage {
     let path = uploadPath(id)
     let (file, stamp) = try await blocking {
       let file = try Descriptor.open(path, O_RDWR)
-      return (file, try RestingHashes.Stamp(file))
+      return (file, try FileStamp(file))
     }
     // Without the hash of what is there it is hashed at the end, in one go.
     let hasher = restingHashes.take(id, stamp) ?? (stamp.size == 0 ? DigestHasher() : nil)

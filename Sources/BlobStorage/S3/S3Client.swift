@@ -164,7 +164,7 @@ final class S3Client: Sendable {
     _ request: S3Request, _ body: () async throws -> Value
   ) async throws -> Value {
     let start = ContinuousClock.now
-    var pause = Duration.milliseconds(100)
+    var pause = settings.retryPause
     for attempt in 1... {
       do {
         return try await body()

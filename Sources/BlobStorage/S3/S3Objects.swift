@@ -59,9 +59,11 @@ struct S3Objects: Sendable {
     return size
   }
 
-  /// All bytes of an object that has so many.
-  func bytes(_ object: String, size: Int) async throws -> ByteBuffer {
-    let body = try await client.perform(S3Request(.GET, object), limit: size).body
+  /// All bytes of an object that has so many, and this tag.
+  func bytes(_ object: String, size: Int, tag: String? = nil) async throws -> ByteBuffer {
+    var request = S3Request(.GET, object)
+    if let tag { request.headers = [("if-match", tag)] }
+    let body = try await client.perform(request, limit: size).body
     guard body.readableBytes == size else { throw BlobStorageError.unexpected("another length") }
     return body
   }

@@ -42,6 +42,8 @@ package struct S3Settings: Sendable, Equatable {
   package var requestTimeout: Duration = .seconds(30)
   /// For how long since it was begun a request that fails is tried again.
   package var retryPatience: Duration = .seconds(45)
+  /// About how long is waited before it is tried the second time; each time twice as long.
+  package var retryPause: Duration = .milliseconds(100)
   /// Requests to the service at once; more wait for one to end.
   package var connections = 128
 

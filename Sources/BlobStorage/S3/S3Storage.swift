@@ -14,15 +14,21 @@ package final class S3Storage: BlobStorage {
   package let name = "s3"
   let settings: S3Settings
   let objects: S3Objects
-  let hashes = HashMemory()
+  /// By the marks of suspended uploads.
+  let restingHashes = RestingHashes<String, S3Upload.Hashed>()
   private let client: S3Client
   /// What all names begin with: empty, or a path with a slash behind.
   private let prefix: String
 
   /// A storage in a bucket, which is not asked yet. Throws ``BlobStorageError``
   /// (`badConfiguration`).
-  package init(settings: S3Settings, logger: Logger) throws {
+  package convenience init(settings: S3Settings, logger: Logger) throws {
     try Self.check(settings)
+    try self.init(unchecked: settings, logger: logger)
+  }
+
+  /// A storage for tests, whose parts may be smaller than S3 takes.
+  init(unchecked settings: S3Settings, logger: Logger) throws {
     self.settings = settings
     let client = S3Client(
       settings, signer: try Self.signer(settings), endpoint: try S3Endpoint(settings),
@@ -98,14 +104,13 @@ package final class S3Storage: BlobStorage {
   // MARK: - Uploads
 
   package func beginUpload(_ id: UploadID) async throws -> any BlobUpload {
-    S3Upload(id, self, suspended: nil, hasher: DigestHasher())
+    S3Upload(id, self, suspended: nil, hashed: nil)
   }
 
   package func resumeUpload(_ id: UploadID) async throws -> any BlobUpload {
     let suspended = try await suspended(id)
-    let hasher =
-      suspended.size == 0 ? DigestHasher() : hashes.hasher(of: id, mark: suspended.mark)
-    return S3Upload(id, self, suspended: suspended, hasher: hasher)
+    return S3Upload(
+      id, self, suspended: suspended, hashed: restingHashes.take(id, suspended.mark))
   }
 
   package func uploadSize(_ id: UploadID) async throws -> Int64 { try await suspended(id).size }
@@ -149,7 +154,7 @@ package final class S3Storage: BlobStorage {
   }
 
   package func cancelUpload(_ id: UploadID) async throws {
-    hashes.forget(id)
+    restingHashes.forget(id)
     let target = target(id)
     for upload in try await objects.uploads(prefix: target) where upload.object == target {
       try await objects.abort(target, upload: upload.upload)

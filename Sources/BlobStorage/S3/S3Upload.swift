@@ -6,8 +6,18 @@ import OCI
 /// An upload into a bucket: bytes are gathered into parts, and one part is sent while the next one
 /// fills. What fits into one part is stored by one request, when it is committed.
 actor S3Upload: BlobUpload {
+  /// What a process knows of an upload that it has hashed: the hash, and the tags of all parts that
+  /// it covers. The one is worth nothing without the other: a part might have been written over
+  /// since, by a request that was late, and only its tag tells.
+  struct Hashed: Sendable {
+    var hasher: DigestHasher
+    var parts: [S3Part]
+  }
+
   /// The most parts that S3 takes.
   static let mostParts = 10_000
+  /// The most parts whose tags are kept in memory while an upload rests.
+  private static let mostResting = 1000
   /// From how many bytes on a buffer is made as large as it may have to be.
   private static let smallBuffer = 1 << 20
 
@@ -17,9 +27,10 @@ actor S3Upload: BlobUpload {
   /// Bytes of each part but the last. All are alike: there are services that want it so.
   private let chunk: Int
   private var multipart: String?
-  /// Parts from before this upload was taken up, whose tags are not known.
+  /// Parts from before this upload was taken up, whose tags are not known; then there is no hash.
   private let earlierParts: Int
-  private var parts: [S3Part] = []
+  /// The parts after those.
+  private var parts: [S3Part]
   /// Bytes in parts, those of a part under way among them.
   private var stored: Int64
   private var gathered = ByteBuffer()
@@ -34,20 +45,20 @@ actor S3Upload: BlobUpload {
   private var failure: (any Error)?
   private var sending: Task<(upload: String, part: S3Part), any Error>?
 
-  init(
-    _ id: UploadID, _ storage: S3Storage, suspended: SuspendedUpload?, hasher: DigestHasher?
-  ) {
+  /// An upload that was suspended so, or a new one; `hashed` is of the suspended content.
+  init(_ id: UploadID, _ storage: S3Storage, suspended: SuspendedUpload?, hashed: Hashed?) {
     self.id = id
     self.storage = storage
     self.suspended = suspended
-    self.hasher = hasher
+    let count = suspended?.parts ?? 0
+    hasher = hashed?.hasher ?? ((suspended?.size ?? 0) == 0 ? DigestHasher() : nil)
+    parts = hashed?.parts ?? []
+    earlierParts = count - parts.count
     isSpooled = suspended != nil
     multipart = suspended?.multipart
-    earlierParts = suspended?.parts ?? 0
     stored = suspended?.stored ?? 0
     chunk =
-      earlierParts > 0
-      ? Int(stored) / earlierParts : max(storage.settings.chunkSize, suspended?.tail ?? 0)
+      count > 0 ? Int(stored) / count : max(storage.settings.chunkSize, suspended?.tail ?? 0)
   }
 
   var size: Int64 { stored + Int64(suspended?.tail ?? gathered.readableBytes) }
@@ -75,13 +86,16 @@ actor S3Upload: BlobUpload {
   func suspend() async throws {
     try checkOpen()
     try await settle()
-    if suspended == nil {
+    var mark = suspended?.mark
+    if mark == nil {
       let state = SuspendedUpload(
         multipart: multipart, parts: earlierParts + parts.count, stored: stored,
         mark: Identifier.hexadecimal(bytes: 16), tail: gathered.readableBytes)
-      try await objects.put(
-        storage.spool(id), gathered, headers: state.headers)
-      if let hasher { storage.hashes.keep(hasher, of: id, mark: state.mark) }
+      try await objects.put(storage.spool(id), gathered, headers: state.headers)
+      mark = state.mark
+    }
+    if let hasher, let mark, parts.count <= Self.mostResting {
+      storage.restingHashes.keep(Hashed(hasher: hasher, parts: parts), of: id, mark)
     }
     end()
   }
@@ -102,7 +116,7 @@ actor S3Upload: BlobUpload {
       // The file is stored, whatever comes of this: what stays is found with abandoned uploads.
       try? await objects.delete(storage.spool(id))
     }
-    storage.hashes.forget(id)
+    storage.restingHashes.forget(id)
     return StoredFile(
       key: StorageKey(unchecked: id.description), size: size, storedAt: storedAt)
   }
@@ -110,7 +124,7 @@ actor S3Upload: BlobUpload {
   func cancel() async throws {
     end()
     sending?.cancel()
-    _ = try? await sending?.value  // it only has to have ended
+    await settled()
     sending = nil
     try await storage.cancelUpload(id)
   }
@@ -135,7 +149,7 @@ actor S3Upload: BlobUpload {
     guard let state = suspended else { return }
     let tail =
       state.tail == 0
-      ? ByteBuffer() : try await objects.bytes(storage.spool(id), size: state.tail)
+      ? ByteBuffer() : try await objects.bytes(storage.spool(id), size: state.tail, tag: state.tag)
     gathered = tail
     suspended = nil
     if stored == 0, hasher == nil {
@@ -169,6 +183,9 @@ actor S3Upload: BlobUpload {
       return (upload, part)
     }
   }
+
+  /// Waits until nothing is under way, however it ended.
+  func settled() async { _ = try? await sending?.value }
 
   /// Waits for the part under way.
   private func settle() async throws {

@@ -1,6 +1,4 @@
 import NIOHTTP1
-import OCI
-import Synchronization
 
 /// An upload as it was suspended: an object of its own that has the bytes which do not fill a part
 /// yet, and in its metadata what is said here. One request writes all of it, so it is never half
@@ -64,40 +62,4 @@ struct SuspendedUpload: Sendable, Equatable {
 
   /// Bytes that have arrived.
   var size: Int64 { stored + Int64(tail) }
-}
-
-/// What this process has hashed of uploads that it has suspended, the latest of them: they need not
-/// be read again when they are taken up here.
-final class HashMemory: Sendable {
-  private struct State {
-    var hashes: [UploadID: (mark: String, hasher: DigestHasher)] = [:]
-    var order: [UploadID] = []
-  }
-
-  private static let most = 2048
-  private let state = Mutex(State())
-
-  func keep(_ hasher: DigestHasher, of id: UploadID, mark: String) {
-    state.withLock { state in
-      if state.hashes.updateValue((mark, hasher), forKey: id) == nil { state.order.append(id) }
-      guard state.order.count > Self.most else { return }
-      // Half at once, so that making room is rare.
-      for old in state.order.prefix(Self.most / 2) { state.hashes[old] = nil }
-      state.order.removeFirst(Self.most / 2)
-    }
-  }
-
-  /// The hash of the upload's bytes, if they are those that were suspended with this mark.
-  func hasher(of id: UploadID, mark: String) -> DigestHasher? {
-    state.withLock { state in
-      state.hashes[id].flatMap { $0.mark == mark ? $0.hasher : nil }
-    }
-  }
-
-  func forget(_ id: UploadID) {
-    state.withLock { state in
-      guard state.hashes.removeValue(forKey: id) != nil else { return }
-      state.order.removeAll { $0 == id }
-    }
-  }
 }

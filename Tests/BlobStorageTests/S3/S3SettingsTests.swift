@@ -122,15 +122,4 @@ import Testing
       _ = try read { $0.replaceOrAdd(name: "content-length", value: "-7") }
     }
   }
-
-  @Test func hashesOfSuspendedUploadsAreKeptForAWhile() {
-    let memory = HashMemory()
-    let ids = (0..<5000).map { _ in UploadID.random() }
-    for id in ids { memory.keep(DigestHasher(), of: id, mark: "a") }
-    #expect(memory.hasher(of: ids[0], mark: "a") == nil, "there is a bound")
-    #expect(memory.hasher(of: ids[4999], mark: "a") != nil)
-    #expect(memory.hasher(of: ids[4999], mark: "b") == nil, "it is of another state")
-    memory.forget(ids[4999])
-    #expect(memory.hasher(of: ids[4999], mark: "a") == nil)
-  }
 }
