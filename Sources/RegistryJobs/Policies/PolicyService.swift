@@ -211,7 +211,7 @@ package final class PolicyService: Sendable {
     ofRepository id: String, named name: RepositoryName, since time: Timestamp
   ) async throws {
     for policy in try await policies(nil)
-    where policy.repositoryID == id || (policy.target == name && policy.createdAt <= time) {
+    where policy.repositoryID == id || (policy.target == name && policy.createdAt < time) {
       do {
         try await delete(policy.id, policy.kind)
       } catch let error as JobError where error.code == .noSuchPolicy {
