@@ -8,6 +8,9 @@ import OCI
 actor FileUpload: BlobUpload {
   /// What is gathered before it is written.
   private static let pieceSize = 512 * 1024
+  /// The disk is told to begin on what was written whenever so much has come together; otherwise all
+  /// of a large blob would be left to the `fsync` at its end.
+  private static let writebackSize: Int64 = 8 << 20
 
   nonisolated let id: UploadID
   private let storage: FilesystemStorage
@@ -116,19 +119,25 @@ actor FileUpload: BlobUpload {
   private func write() async throws {
     guard gatheredBytes > 0 else { return }
     try await settle()
-    let (pieces, offset, file, storage, hasher) = (gathered, written, file, storage, hasher)
+    let (pieces, start, file, storage, hasher) = (gathered, written, file, storage, hasher)
     written += Int64(gatheredBytes)
     (gathered, gatheredBytes) = ([], 0)
     writing = Task {
       try await storage.blocking {
         var hasher = hasher
-        var offset = offset
+        var offset = start
         for piece in pieces {
           try piece.withUnsafeReadableBytes { bytes in
             hasher?.update(bytes)
             try Self.write(bytes, to: file, at: offset)
             offset += Int64(bytes.count)
           }
+        }
+        let (begun, due) = (start / Self.writebackSize, offset / Self.writebackSize)
+        if due > begun {
+          DurableFile.beginWriteback(
+            file, offset: begun * Self.writebackSize,
+            length: (due - begun) * Self.writebackSize)
         }
         return hasher
       }

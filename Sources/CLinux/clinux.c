@@ -2,6 +2,7 @@
 #include "clinux.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/fs.h>
 #include <linux/openat2.h>
 #include <stdio.h>
@@ -88,3 +89,7 @@ void martlet_error_text(int number, char *buffer, size_t size) {
 }
 
 int martlet_pipe(int ends[2]) { return pipe2(ends, O_CLOEXEC); }
+
+int martlet_begin_writeback(int descriptor, int64_t offset, int64_t length) {
+  return sync_file_range(descriptor, offset, length, SYNC_FILE_RANGE_WRITE);
+}

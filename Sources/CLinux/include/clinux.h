@@ -89,5 +89,8 @@ void martlet_error_text(int number, char *buffer, size_t size);
 
 /// pipe2(2) with close-on-exec.
 int martlet_pipe(int ends[2]);
+
+/// sync_file_range(2): begins to write a part of a file to its disk and does not wait for it.
+int martlet_begin_writeback(int descriptor, int64_t offset, int64_t length);
 #include "clinux_runtime.h"
 #include "clinux_archive.h"

@@ -1,3 +1,4 @@
+import CLinux
 import Glibc
 
 /// The one way files of ours come to be: a reader sees the old content or the new, and after a
@@ -20,6 +21,12 @@ package enum DurableFile {
       throw error
     }
     try syncDirectory(Paths.parent(of: path))
+  }
+
+  /// Has the disk begin to take a part of a file, so that a later `fsync` has less to wait for. That
+  /// promises nothing, and where it cannot be done nothing is lost.
+  package static func beginWriteback(_ file: Descriptor, offset: Int64, length: Int64) {
+    _ = martlet_begin_writeback(file.rawValue, offset, length)
   }
 
   /// Replaces the file at `path` atomically but without waiting for the disk, for files that are
