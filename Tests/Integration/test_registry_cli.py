@@ -757,6 +757,21 @@ def test_certificates(tmp_path):
         cli.ok("repo", "list", "--server", url, "--insecure")
 
 
+def test_clients_get_the_certificates_to_trust_and_no_key(tmp_path):
+    crt, key = certificate(tmp_path)
+    both = tmp_path / "both.pem"
+    both.write_text(key.read_text() + crt.read_text())
+    with TLSRegistry(both, key) as registry:
+        url = f"https://{registry.host}"
+        given = subprocess.run(["curl", "--silent", "--insecure", f"{url}/ca"],
+                               capture_output=True, text=True, check=True).stdout
+        assert given.strip() == crt.read_text().strip()
+        trusted = tmp_path / "trusted.pem"
+        trusted.write_text(given)
+        assert subprocess.run(["curl", "--silent", "--fail", "--cacert", str(trusted),
+                               f"{url}/_ping"], capture_output=True).returncode == 0
+
+
 class TLSRegistry(MartletRegistry):
     def __init__(self, crt: Path, key: Path):
         super().__init__(flags=["--tls-certificate", str(crt), "--tls-key", str(key)])

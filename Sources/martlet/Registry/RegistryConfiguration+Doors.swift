@@ -1,3 +1,4 @@
+import Host
 import NIOHTTP1
 import NIOSSL
 import RegistryAPI
@@ -50,5 +51,22 @@ extension RegistryConfiguration {
     result.longestPage = limits.pageEntries
     if case .tokens(let service) = authentication { result.tokenRealm = service.realm }
     return result
+  }
+
+  /// The certificates that clients may trust this registry by, as PEM text; nil without TLS. Of a
+  /// file that holds a key as well only the certificates are given. Throws `SystemError`.
+  func certificates() throws -> String? {
+    guard let path = http.tls?.certificate else { return nil }
+    let text = String(decoding: try Paths.read(path), as: UTF8.self)
+    let (begin, end) = ("-----BEGIN CERTIFICATE-----", "-----END CERTIFICATE-----")
+    var rest = text[...]
+    var found = ""
+    while let start = rest.firstRange(of: begin), let stop = rest.firstRange(of: end),
+      start.lowerBound < stop.lowerBound
+    {
+      found += rest[start.lowerBound..<stop.upperBound] + "\n"
+      rest = rest[stop.upperBound...]
+    }
+    return found.isEmpty ? nil : found
   }
 }

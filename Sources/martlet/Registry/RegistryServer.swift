@@ -72,7 +72,8 @@ struct RegistryServer {
     let door = RegistryDoor(
       registry: parts.registry, identity: parts.identity, authentication: authentication,
       distribution: configuration.distributionSettings, statistics: statistics,
-      upstream: automation.upstream, others: [rest])
+      authorityCertificate: try configuration.certificates(), upstream: automation.upstream,
+      others: [rest])
     let announcement = Announcement(logger: logger)
     let folder = blobFolder(parts)
     let pidfile = configuration.pidfile
