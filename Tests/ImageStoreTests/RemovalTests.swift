@@ -1,9 +1,10 @@
 import Glibc
 import Host
-import ImageStore
 import OCI
 import StateStore
 import Testing
+
+@testable import ImageStore
 
 /// Docker's rules for `rmi` and `image prune`.
 @Suite struct RemovalTests {
@@ -151,5 +152,32 @@ import Testing
     #expect(fixture.store.list().count == 1)
     let usage = try await fixture.store.usage()
     #expect(usage.layersSize == 1)
+  }
+
+  @Test func beginningsOfContentThatCameWholeAreNotKept() async throws {
+    let fixture = try await StoreFixture()
+    let archive = try dockerArchive(layers: try sampleLayers(), tags: ["app:1"])
+    try await fixture.store.load(stream(archive)) { _ in }
+    let blobs = fixture.images + "/blobs/sha256"
+    let partials = fixture.images + "/partial"
+    for name in try Paths.entries(of: blobs) {
+      try DurableFile.publish([1, 2, 3], to: "\(partials)/sha256-\(name)")
+    }
+    let count = try Paths.entries(of: partials).count
+    _ = try await remove(fixture, "app:1")
+    #expect(try Paths.entries(of: partials).count == count)
+    try await fixture.store.load(stream(archive)) { _ in }
+    #expect(try Paths.entries(of: blobs).count == count)
+    let left = try Paths.entries(of: partials)
+    #expect(left == [])
+  }
+
+  @Test func aBeginningThatIsGoneIsNoHarmWhenTheContentIsThere() async throws {
+    let (fixture, id) = try await loaded()
+    let blobs = BlobDirectory(fixture.images)
+    try blobs.adopt(blobs.partialPath(id), as: id)
+    #expect(throws: SystemError.self) {
+      try blobs.adopt(blobs.partialPath(id), as: Digest.sha256(of: [9]))
+    }
   }
 }

@@ -277,8 +277,7 @@ def test_broken_load_leaves_nothing(engine, name):
     try:
         eventually(is_swept, 30, "what the broken load left is swept away")
     except AssertionError as error:
-        # A known gap (docs/progress.md): blobs that were whole when the daemon died may stay.
-        pytest.xfail(f"{error}: {before} {sizes()}")
+        raise AssertionError(f"{error}: {before} {sizes()}") from None
 
 
 def _ignore(call, *arguments):

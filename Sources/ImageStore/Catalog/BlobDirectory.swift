@@ -73,15 +73,23 @@ struct BlobDirectory: Sendable {
     return bytes
   }
 
-  /// Keeps a small document under its own digest, durably.
+  /// Keeps a small document under its own digest, durably; a beginning of it goes.
   func write(_ bytes: [UInt8], as digest: Digest) throws {
     guard !contains(digest) else { return }
     try DurableFile.publish(bytes, to: path(digest), mode: 0o600)
+    unlink(partialPath(digest))
   }
 
-  /// Makes a finished file the blob of this digest. The caller sees to it that it is on the disk.
+  /// Makes a finished file the blob of this digest; a beginning of the same content is needed no
+  /// more and goes. The caller sees to it that the file is on the disk.
   func adopt(_ file: String, as digest: Digest) throws {
-    try checked("rename", path(digest), rename(file, path(digest)))
+    if rename(file, path(digest)) != 0 {
+      let error = SystemError.last("rename", path(digest))
+      // The content came from elsewhere while this was its beginning.
+      guard error.errno == ENOENT, contains(digest) else { throw error }
+      return
+    }
+    unlink(partialPath(digest))
   }
 
   /// Removes a blob.
